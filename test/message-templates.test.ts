@@ -1,0 +1,81 @@
+import {
+  parseTemplate,
+  renderParts,
+  templateParameters,
+  templateVariables,
+} from '../domain/message-templates';
+
+const values: Record<string, string> = {
+  nome: 'Ana',
+  valor_da_divida: 'R$ 10,00',
+  contrato: '{{nome}}',
+  vazio: '  ',
+};
+const lookup = (name: string) => values[name];
+const render = (text: string, numbered?: Record<string, string>) =>
+  renderParts(parseTemplate(text, numbered), lookup);
+
+describe('message templates', () => {
+  it.each([
+    ['Olá {{nome}}!', 'Olá Ana!'],
+    ['{{ NOME }}{{Nome}}', 'AnaAna'],
+    [
+      '{{Valor da Dívida}} / {{valor_da_divida}} / {{ VALOR-DA-DIVIDA }}',
+      'R$ 10,00 / R$ 10,00 / R$ 10,00',
+    ],
+    ['sem variáveis', 'sem variáveis'],
+    ['', ''],
+  ])('renders %s', (text, expected) => {
+    expect(render(text)).toEqual({ ok: true, text: expected });
+  });
+
+  it.each([
+    '{{nome',
+    'nome}}',
+    '{nome}',
+    '{{}}',
+    '{{ }}',
+    '{{ - }}',
+    '} {{',
+    '{{no{me}}',
+    '{{no\nme}}',
+  ])('leaves unbalanced or empty braces as they are: %j', (text) => {
+    expect(render(text)).toEqual({ ok: true, text });
+  });
+
+  it('keeps the outer braces of a triple pair', () => {
+    expect(render('{{{nome}}}')).toEqual({ ok: true, text: '{Ana}' });
+  });
+
+  it('never reads a rendered value as a template', () => {
+    expect(render('{{contrato}} {{nome}}')).toEqual({ ok: true, text: '{{nome}} Ana' });
+  });
+
+  it('names the first variable that is absent, blank or only looks like an object member', () => {
+    expect(render('{{nome}} {{vencimento}} {{x}}')).toEqual({ ok: false, missing: 'vencimento' });
+    expect(render('{{vazio}}')).toEqual({ ok: false, missing: 'vazio' });
+    const parts = parseTemplate('{{1}}', { 2: 'nome' });
+    expect(renderParts(parts, () => null)).toEqual({ ok: false, missing: '1' });
+    expect(parseTemplate('{{constructor}}', {})).toEqual([
+      { kind: 'variable', name: 'constructor' },
+    ]);
+  });
+
+  it('maps numbers to columns, whatever their spelling', () => {
+    const numbered = { 1: 'Nome', 2: 'Valor da Dívida' };
+    expect(render('{{1}} deve {{ 2 }}', numbered)).toEqual({ ok: true, text: 'Ana deve R$ 10,00' });
+  });
+
+  it('orders the parameters of a vendor template by number', () => {
+    const numbered = { 10: 'contrato', 2: 'valor da dívida', 1: 'nome' };
+    expect(templateParameters(numbered, lookup)).toEqual({
+      ok: true,
+      parameters: ['Ana', 'R$ 10,00', '{{nome}}'],
+    });
+    expect(templateParameters({ 1: 'Vazio' }, lookup)).toEqual({ ok: false, missing: 'vazio' });
+  });
+
+  it('lists each variable once', () => {
+    expect(templateVariables(parseTemplate('{{b}} {{a}} {{ B }} x'))).toEqual(['b', 'a']);
+  });
+});
