@@ -1,0 +1,98 @@
+import { RegenteError } from '../domain/errors';
+import { Prisma } from './generated/client';
+
+/** SQLSTATEs and driver codes that mean "the database cannot be used right now". */
+const UNAVAILABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
+  '53100',
+  '53200',
+  '08000',
+  '08001',
+  '08003',
+  '08006',
+  '25P03',
+  '25P04',
+  '57014',
+]);
+
+const PRISMA_UNAVAILABLE = new Set([
+  'P1000',
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2028',
+  'P2037',
+]);
+
+/** Turns what the driver or Prisma threw into a RegenteError where the cause is known; anything else stays itself. */
+export function fromDatabase(error: unknown): unknown {
+  if (error instanceof RegenteError) return error;
+  const state = sqlState(error);
+  if (error instanceof Prisma.PrismaClientKnownRequestError) {
+    if (error.code === 'P2002') return conflict('Another entry already has this value.', error);
+    if (error.code === 'P2003')
+      return conflict('It is in use, or refers to something that is not there.', error);
+    if (error.code === 'P2025')
+      return new RegenteError('NOT_FOUND', 'There is no such entry.', { cause: error });
+    if (PRISMA_UNAVAILABLE.has(error.code)) return unavailable(error);
+  }
+  switch (state) {
+    case '23505':
+      return conflict('Another entry already has this value.', error);
+    case '23503':
+      return conflict('It is in use, or refers to something that is not there.', error);
+    case '23514':
+      return conflict('The change would break a rule of the database.', error);
+    case '22021':
+    case '22P05':
+      return new RegenteError(
+        'VALIDATION',
+        'A text contains a character that cannot be stored (U+0000).',
+        { cause: error },
+      );
+    default:
+      return state !== undefined && UNAVAILABLE.has(state) ? unavailable(error) : error;
+  }
+}
+
+const conflict = (message: string, cause: unknown): RegenteError =>
+  new RegenteError('CONFLICT', message, { cause });
+
+const unavailable = (cause: unknown): RegenteError =>
+  new RegenteError('UNAVAILABLE', 'The database does not answer.', {
+    details: { component: 'database' },
+    retryAfterMs: 2_000,
+    cause,
+  });
+
+/** The SQLSTATE or the system error code of whatever was thrown, looked for down the chain of causes. */
+export function sqlState(error: unknown): string | undefined {
+  for (
+    let at: unknown = error, depth = 0;
+    typeof at === 'object' && at !== null && depth < 6;
+    depth += 1
+  ) {
+    const fields = at as {
+      code?: unknown;
+      originalCode?: unknown;
+      cause?: unknown;
+      meta?: unknown;
+    };
+    const code = fields.originalCode ?? fields.code;
+    if (typeof code === 'string' && !/^P\d{4}$/.test(code)) return code;
+    const meta = fields.meta as { driverAdapterError?: unknown; code?: unknown } | undefined;
+    if (typeof meta?.code === 'string') return meta.code;
+    at = meta?.driverAdapterError ?? fields.cause;
+  }
+  return undefined;
+}

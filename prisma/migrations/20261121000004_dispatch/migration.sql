@@ -1,0 +1,614 @@
+-- The statements of the dispatch protocol that must be one round trip: claim, mark, remark, settle, close,
+-- cancel, and the application of delivery events. Each sets the tenant itself, takes its locks in earlier
+-- statements than those that read (a PL/pgSQL statement takes its own snapshot), and keeps the order
+-- execution lock -> batch row -> message rows -> budget row.
+
+CREATE FUNCTION execution_lock(execution uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT hashtextextended(execution::text, 0) $$;
+
+-- Sets the tenant and takes the execution's lock, shared: marks share it, state changes take it alone.
+CREATE FUNCTION dispatch_enter(p_company uuid, p_execution uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('app.company_id', p_company::text, true);
+  PERFORM pg_advisory_xact_lock_shared(execution_lock(p_execution));
+END $$;
+
+-- Takes the lane's next batch: raises its attempt (the fence) and reserves the cost of its people.
+-- outcome: claimed | waiting (until due) | done | stopped (not PROCESSING; control_version says which).
+-- shortfall: null, or why not everybody's cost was reserved: exhausted | contention.
+CREATE FUNCTION dispatch_claim(p_company uuid, p_execution uuid, p_lane int, p_from_seq int,
+  OUT outcome text, OUT seq int, OUT attempt int, OUT sending int, OUT available numeric, OUT shortfall text,
+  OUT control_version int, OUT due timestamptz)
+LANGUAGE plpgsql AS $$
+DECLARE
+  e campaign_executions;
+  b dispatch_batches;
+  m budgets;
+  need numeric;
+  first_cost numeric;
+  take numeric := 0;
+BEGIN
+  PERFORM dispatch_enter(p_company, p_execution);
+  SELECT * INTO e FROM campaign_executions WHERE id = p_execution;
+  control_version := e.control_version;
+  IF e.state IS DISTINCT FROM 'PROCESSING' THEN
+    outcome := 'stopped';
+    RETURN;
+  END IF;
+  SELECT d.* INTO b FROM dispatch_batches d
+    WHERE d.execution_id = p_execution AND d.lane = p_lane AND d.seq >= p_from_seq
+      AND (d.state = 'open' OR (d.state = 'waiting' AND d.next_due <= clock_timestamp()))
+    ORDER BY d.seq LIMIT 1 FOR UPDATE;
+  IF NOT FOUND THEN
+    SELECT min(d.next_due) INTO due FROM dispatch_batches d
+      WHERE d.execution_id = p_execution AND d.lane = p_lane AND d.state = 'waiting';
+    outcome := CASE WHEN due IS NULL THEN 'done' ELSE 'waiting' END;
+    RETURN;
+  END IF;
+
+  SELECT coalesce(sum(c.cost), 0), (array_agg(c.cost ORDER BY c.position))[1] INTO need, first_cost
+  FROM (
+    SELECT r.position, r.units * e.price AS cost FROM campaign_recipients r
+      WHERE r.audience_id = e.audience_id AND r.position BETWEEN b.next_position AND b.to_position
+        AND r.skip_reason IS NULL
+    UNION ALL
+    SELECT l.position, l.cost FROM communications l
+      WHERE b.queued > 0 AND l.ledger_month = e.ledger_month AND l.source_id = p_execution AND l.step = 0
+        AND l.channel = e.channel AND l.position BETWEEN b.from_position AND b.to_position
+        AND l.state = 'queued' AND l.not_before <= clock_timestamp()
+  ) c;
+  available := b.reserved - b.spent - b.held;
+  need := need - available;
+  IF need > 0 THEN
+    SELECT g.* INTO m FROM budgets g
+      WHERE CASE WHEN b.reserved > 0 THEN g.id = b.budget_id
+        ELSE g.wallet_id = e.wallet_id
+          AND g.year = extract(year FROM clock_timestamp() AT TIME ZONE e.time_zone)::int
+          AND g.month = extract(month FROM clock_timestamp() AT TIME ZONE e.time_zone)::int END
+      FOR UPDATE;
+    IF FOUND THEN
+      take := least(need, greatest(m.budget - m.used - m.reserved, 0));
+      UPDATE budgets g SET reserved = g.reserved + take, updated_at = now() WHERE g.id = m.id AND take > 0;
+    END IF;
+    available := available + take;
+    IF available < first_cost THEN
+      shortfall := CASE WHEN m.id IS NULL OR m.used + b.spent + first_cost > m.budget THEN 'exhausted'
+        ELSE 'contention' END;
+    END IF;
+  END IF;
+  UPDATE dispatch_batches d SET attempt = d.attempt + 1, reserved = d.reserved + take,
+      budget_id = coalesce(m.id, d.budget_id), state = 'open', claimed_at = clock_timestamp()
+    WHERE d.execution_id = p_execution AND d.seq = b.seq
+    RETURNING d.attempt INTO attempt;
+  outcome := 'claimed';
+  seq := b.seq;
+  sending := b.sending;
+END $$;
+
+-- Marks the next people of a claimed batch: due deferred ones first, then those not reached yet.
+-- outcome: marked | stopped | fenced. `more`: the batch has more to mark now. `short`: the batch's money ran out.
+-- messages: [[position, address, nome, cpf_cnpj, idcob_contrato, custom_message, variables], ...].
+-- p_zones and p_opens say in which time zones sending is not allowed now and when it will be (null: never again).
+CREATE FUNCTION dispatch_mark(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_mark uuid,
+  p_limit int, p_lease_ms int, p_credential_version int, p_zones text[], p_opens timestamptz[],
+  OUT outcome text, OUT call_before timestamptz, OUT more boolean, OUT short boolean, OUT gated int, OUT messages json)
+LANGUAGE plpgsql AS $$
+DECLARE
+  e campaign_executions;
+  b dispatch_batches;
+  at timestamptz;
+  positions int[];
+  fresh boolean;
+  capped text[] := '{}';
+  capped_until timestamptz[] := '{}';
+  n_sending int; n_skipped int; n_queued int; n_done int; n_cut int; cost_marked numeric; was_queued int; last_done int;
+BEGIN
+  PERFORM dispatch_enter(p_company, p_execution);
+  SELECT * INTO e FROM campaign_executions WHERE id = p_execution;
+  IF e.state IS DISTINCT FROM 'PROCESSING' THEN
+    outcome := 'stopped';
+    RETURN;
+  END IF;
+  SELECT * INTO b FROM dispatch_batches WHERE execution_id = p_execution AND seq = p_seq FOR UPDATE;
+  IF b.attempt <> p_attempt THEN
+    outcome := 'fenced';
+    RETURN;
+  END IF;
+  outcome := 'marked';
+  at := clock_timestamp();
+  call_before := at + make_interval(secs => p_lease_ms / 1000.0);
+
+  fresh := b.queued = 0 OR b.next_due > at;
+  IF fresh THEN
+    SELECT array_agg(p) INTO positions
+      FROM generate_series(b.next_position, least(b.to_position, b.next_position + p_limit - 1)) p;
+  ELSE
+    SELECT array_agg(q.position) INTO positions FROM (
+      SELECT l.position FROM communications l
+        WHERE l.ledger_month = e.ledger_month AND l.source_id = p_execution AND l.step = 0 AND l.channel = e.channel
+          AND l.position BETWEEN b.from_position AND b.to_position AND l.state = 'queued' AND l.not_before <= at
+        ORDER BY l.position LIMIT p_limit) q;
+  END IF;
+  was_queued := CASE WHEN fresh THEN 0 ELSE coalesce(cardinality(positions), 0) END;
+
+  IF e.frequency_cap IS NOT NULL THEN
+    SELECT t.capped, t.until INTO capped, capped_until
+      FROM dispatch_touch(e, positions, call_before) t;
+  END IF;
+
+  WITH candidate AS (
+    SELECT r.*, r.units * e.price AS price,
+      CASE
+        WHEN r.skip_reason IS NOT NULL THEN r.skip_reason
+        WHEN EXISTS (SELECT FROM blocklist_entries x WHERE x.company_id = p_company AND x.phone = r.phone)
+          OR EXISTS (SELECT FROM blocklist_entries x WHERE x.company_id = p_company AND x.cpf_cnpj = r.cpf_cnpj)
+          THEN 'blocklist'
+        WHEN EXISTS (SELECT FROM opt_outs x WHERE x.company_id = p_company AND x.channel = e.channel AND x.address = r.address)
+          THEN 'opt_out'
+        WHEN e.send_until <= at THEN 'deadline'
+      END AS refusal,
+      z.zone IS NOT NULL OR f.address IS NOT NULL AS deferred,
+      greatest(z.opens, f.until) AS opens,
+      CASE WHEN z.zone IS NOT NULL THEN 'send_window' ELSE 'frequency_cap' END AS why
+    FROM campaign_recipients r
+      LEFT JOIN unnest(p_zones, p_opens) z(zone, opens) ON z.zone = r.time_zone
+      LEFT JOIN unnest(capped, capped_until) f(address, until) ON f.address = r.address
+    WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
+  ), verdict AS (
+    SELECT *,
+      CASE
+        WHEN refusal IS NOT NULL THEN 'skipped'
+        WHEN NOT deferred THEN 'sending'
+        WHEN opens IS NULL OR opens > e.send_until THEN 'skipped'
+        ELSE 'queued'
+      END AS verdict
+    FROM candidate
+  ), priced AS (
+    SELECT *, sum(CASE WHEN verdict = 'sending' THEN price ELSE 0 END) OVER (ORDER BY position) AS running FROM verdict
+  ), marked AS (
+    INSERT INTO communications AS c (company_id, ledger_month, source_id, position, channel, source_kind, state, reason,
+      address, cost, is_fish, mark_id, attempt, credential_version, marked_at, call_before, not_before, settled_at)
+    SELECT p_company, e.ledger_month, p_execution, p.position, e.channel,
+      CASE e.execution_type WHEN 'test' THEN 'test' ELSE 'campaign' END, p.verdict,
+      CASE p.verdict WHEN 'skipped' THEN coalesce(p.refusal, 'deadline') WHEN 'queued' THEN p.why END,
+      p.address, CASE p.verdict WHEN 'skipped' THEN 0 ELSE p.price END, p.is_fish,
+      CASE p.verdict WHEN 'sending' THEN p_mark END, p_attempt, p_credential_version,
+      CASE p.verdict WHEN 'sending' THEN at END, CASE p.verdict WHEN 'sending' THEN dispatch_mark.call_before END,
+      CASE p.verdict WHEN 'queued' THEN p.opens END, CASE p.verdict WHEN 'skipped' THEN at END
+    FROM priced p
+    WHERE p.running <= b.reserved - b.spent - b.held OR p.running = 0
+    ORDER BY p.position
+    ON CONFLICT (ledger_month, source_id, position, step, channel) DO UPDATE SET
+      state = excluded.state, reason = excluded.reason, cost = excluded.cost, mark_id = excluded.mark_id,
+      attempt = excluded.attempt, credential_version = excluded.credential_version, marked_at = excluded.marked_at,
+      call_before = excluded.call_before, not_before = excluded.not_before, settled_at = excluded.settled_at
+      WHERE c.state = 'queued'
+    RETURNING c.position, c.state, c.cost
+  )
+  SELECT count(*) FILTER (WHERE k.state = 'sending'), count(*) FILTER (WHERE k.state = 'skipped'),
+    count(*) FILTER (WHERE k.state = 'queued'), count(*), coalesce(sum(k.cost) FILTER (WHERE k.state = 'sending'), 0),
+    (SELECT count(*) FROM priced) - count(*), max(k.position),
+    json_agg(json_build_array(p.position, p.address, p.nome, p.cpf_cnpj, p.idcob_contrato, p.custom_message, p.variables)
+      ORDER BY p.position) FILTER (WHERE k.state = 'sending')
+  INTO n_sending, n_skipped, n_queued, n_done, cost_marked, n_cut, last_done, messages
+  FROM marked k JOIN priced p USING (position);
+
+  IF e.frequency_cap IS NOT NULL THEN
+    UPDATE contact_frequency f SET marked_at = array_remove(f.marked_at, dispatch_mark.call_before)
+      FROM campaign_recipients r
+      WHERE r.audience_id = e.audience_id AND r.position = ANY (positions) AND f.company_id = p_company
+        AND f.channel = e.channel AND f.address = r.address AND NOT EXISTS (
+          SELECT FROM communications c WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution
+            AND c.position = r.position AND c.step = 0 AND c.channel = e.channel AND c.mark_id = p_mark);
+  END IF;
+
+  UPDATE dispatch_batches d SET
+      next_position = CASE WHEN fresh THEN greatest(d.next_position, coalesce(last_done + 1, d.next_position)) ELSE d.next_position END,
+      sending = d.sending + n_sending, skipped = d.skipped + n_skipped,
+      queued = d.queued + n_queued - CASE WHEN fresh THEN 0 ELSE n_done END,
+      held = d.held + cost_marked,
+      next_due = CASE WHEN n_queued > 0 OR NOT fresh THEN (
+        SELECT min(l.not_before) FROM communications l
+          WHERE l.ledger_month = e.ledger_month AND l.source_id = p_execution AND l.step = 0 AND l.channel = e.channel
+            AND l.position BETWEEN d.from_position AND d.to_position AND l.state = 'queued') ELSE d.next_due END
+    WHERE d.execution_id = p_execution AND d.seq = p_seq
+    RETURNING d.next_position <= d.to_position OR d.next_due <= at INTO more;
+  more := coalesce(more, false);
+  short := n_cut > 0;
+  gated := n_skipped + n_queued;
+END $$;
+
+-- Counts a mark against the frequency cap of each address, one address one row, so that two campaigns cannot
+-- both take the last place. Answers those who are over it, and until when.
+CREATE FUNCTION dispatch_touch(e campaign_executions, positions int[], mark_time timestamptz,
+  OUT capped text[], OUT until timestamptz[])
+LANGUAGE plpgsql AS $$
+BEGIN
+  WITH touched AS (
+    INSERT INTO contact_frequency AS f (company_id, channel, address, marked_at)
+    SELECT e.company_id, e.channel, r.address, ARRAY[mark_time] FROM campaign_recipients r
+      WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
+      ORDER BY r.address
+    ON CONFLICT (company_id, channel, address) DO UPDATE SET
+      marked_at = (SELECT coalesce(array_agg(t), '{}') FROM unnest(f.marked_at) t WHERE t > mark_time - e.frequency_period) || mark_time
+      WHERE (SELECT count(*) FROM unnest(f.marked_at) t WHERE t > mark_time - e.frequency_period) < e.frequency_cap
+    RETURNING f.address
+  )
+  -- The place is free again when the oldest of the last `frequency_cap` marks leaves the period.
+  SELECT coalesce(array_agg(f.address), '{}'),
+      coalesce(array_agg((SELECT min(t) FROM (SELECT t FROM unnest(f.marked_at) t ORDER BY t DESC LIMIT e.frequency_cap) l(t))
+        + e.frequency_period), '{}')
+    INTO capped, until
+    FROM campaign_recipients r JOIN contact_frequency f
+      ON f.company_id = e.company_id AND f.channel = e.channel AND f.address = r.address
+    WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
+      AND r.address NOT IN (SELECT address FROM touched);
+END $$;
+
+-- Takes rows left in 'sending' by an older mark for a repeat with the same key. The gate was passed at the
+-- first mark; only the state of the campaign counts. Answers as dispatch_mark.
+CREATE FUNCTION dispatch_remark(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_mark uuid,
+  p_positions int[], p_lease_ms int, p_grace_ms int,
+  OUT outcome text, OUT call_before timestamptz, OUT messages json)
+LANGUAGE plpgsql AS $$
+DECLARE
+  e campaign_executions;
+  b dispatch_batches;
+  at timestamptz;
+BEGIN
+  PERFORM dispatch_enter(p_company, p_execution);
+  SELECT * INTO e FROM campaign_executions WHERE id = p_execution;
+  IF e.state IS DISTINCT FROM 'PROCESSING' THEN
+    outcome := 'stopped';
+    RETURN;
+  END IF;
+  SELECT * INTO b FROM dispatch_batches WHERE execution_id = p_execution AND seq = p_seq FOR UPDATE;
+  IF b.attempt <> p_attempt THEN
+    outcome := 'fenced';
+    RETURN;
+  END IF;
+  outcome := 'marked';
+  at := clock_timestamp();
+  call_before := at + make_interval(secs => p_lease_ms / 1000.0);
+  WITH marked AS (
+    UPDATE communications c SET mark_id = p_mark, attempt = p_attempt, call_before = dispatch_remark.call_before
+      WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.step = 0 AND c.channel = e.channel
+        AND c.position = ANY (p_positions) AND c.state = 'sending'
+        AND c.call_before + make_interval(secs => p_grace_ms / 1000.0) < at
+      RETURNING c.position
+  )
+  SELECT json_agg(json_build_array(r.position, r.address, r.nome, r.cpf_cnpj, r.idcob_contrato, r.custom_message, r.variables)
+      ORDER BY r.position) INTO messages
+    FROM marked JOIN campaign_recipients r ON r.audience_id = e.audience_id AND r.position = marked.position;
+END $$;
+
+-- Writes down what became of called messages, once, with the money.
+-- outcomes: sent | failed | queued (surely not called or refused for now; due at p_not_before) | unknown.
+-- A positive result always applies; any other only with the mark it belongs to, or (p_mark null: reconcile)
+-- by the holder of the fence once the lease and the grace are over. Answers the positions that changed.
+CREATE FUNCTION dispatch_settle(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_mark uuid, p_grace_ms int,
+  p_positions int[], p_outcomes text[], p_provider_ids text[], p_codes text[], p_permanent boolean[], p_not_before timestamptz[],
+  p_durable boolean,
+  OUT changed int, OUT second_ids int, OUT late int)
+LANGUAGE plpgsql AS $$
+DECLARE
+  e campaign_executions;
+  b dispatch_batches;
+  at timestamptz;
+BEGIN
+  PERFORM set_config('app.company_id', p_company::text, true);
+  IF NOT p_durable THEN
+    PERFORM set_config('synchronous_commit', 'off', true);
+  END IF;
+  SELECT * INTO e FROM campaign_executions WHERE id = p_execution;
+  SELECT * INTO b FROM dispatch_batches WHERE execution_id = p_execution AND seq = p_seq FOR UPDATE;
+  at := clock_timestamp();
+  WITH input AS (
+    SELECT * FROM unnest(p_positions, p_outcomes, p_provider_ids, p_codes, p_permanent, p_not_before)
+      AS i(position, outcome, provider_id, code, permanent, not_before)
+  ), settled AS (
+    UPDATE communications c SET
+        state = i.outcome,
+        reason = CASE WHEN i.outcome = 'sent' AND c.state NOT IN ('sending', 'unknown') THEN 'late_acceptance' ELSE i.code END,
+        permanent = i.permanent,
+        not_before = i.not_before,
+        cost = CASE WHEN i.outcome = 'sent' AND c.state NOT IN ('sending', 'unknown') THEN 0 ELSE c.cost END,
+        provider_message_id = coalesce(i.provider_id, c.provider_message_id),
+        sent_at = CASE i.outcome WHEN 'sent' THEN at END,
+        failed_at = CASE i.outcome WHEN 'failed' THEN at END,
+        settled_at = CASE WHEN i.outcome IN ('sent', 'failed') THEN at END
+      FROM input i
+      WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = i.position AND c.step = 0
+        AND c.channel = e.channel
+        AND ((i.outcome = 'sent' AND c.state IN ('sending', 'unknown', 'queued', 'cancelled'))
+          OR (c.state = 'sending' AND c.mark_id = p_mark)
+          OR (c.state = 'sending' AND p_mark IS NULL AND b.attempt = p_attempt
+            AND c.call_before + make_interval(secs => p_grace_ms / 1000.0) < at))
+      RETURNING c.position, old.state AS before, new.state AS after, old.cost AS cost, old.call_before AS touched, c.address
+  ), ids AS (
+    INSERT INTO provider_messages (company_id, credential_id, provider_id, ledger_month, source_id, position, step, channel)
+    SELECT p_company, e.credential_id, i.provider_id, e.ledger_month, p_execution, i.position, 0, e.channel
+      FROM input i WHERE i.provider_id IS NOT NULL
+    ON CONFLICT (credential_id, provider_id) DO NOTHING
+  ), second AS (
+    SELECT count(*) AS n FROM input i JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = p_execution
+        AND c.position = i.position AND c.step = 0 AND c.channel = e.channel
+      WHERE i.provider_id IS NOT NULL AND c.settled_at IS NOT NULL AND c.provider_message_id <> i.provider_id
+  ), untouched AS (
+    UPDATE contact_frequency f SET marked_at = array_remove(f.marked_at, s.touched)
+      FROM settled s
+      WHERE e.frequency_cap IS NOT NULL AND s.after IN ('failed', 'queued') AND f.company_id = p_company
+        AND f.channel = e.channel AND f.address = s.address
+  ), tally AS (
+    SELECT count(*) AS n,
+      count(*) FILTER (WHERE before = 'sending') AS left_sending,
+      count(*) FILTER (WHERE before = 'unknown') AS left_unknown,
+      count(*) FILTER (WHERE before = 'queued') AS left_queued,
+      count(*) FILTER (WHERE before = 'cancelled') AS left_cancelled,
+      count(*) FILTER (WHERE after = 'sent') AS now_sent,
+      count(*) FILTER (WHERE after = 'failed') AS now_failed,
+      count(*) FILTER (WHERE after = 'queued') AS now_queued,
+      count(*) FILTER (WHERE after = 'unknown') AS now_unknown,
+      count(*) FILTER (WHERE before = 'sending' AND after IN ('sent', 'unknown')) AS charged,
+      coalesce(sum(cost) FILTER (WHERE before = 'sending'), 0) AS released,
+      coalesce(sum(cost) FILTER (WHERE before = 'sending' AND after IN ('sent', 'unknown')), 0) AS spent
+    FROM settled
+  ), counted AS (
+    UPDATE dispatch_batches d SET
+        sending = d.sending - t.left_sending, unknown = d.unknown - t.left_unknown + t.now_unknown,
+        queued = d.queued - t.left_queued + t.now_queued, cancelled = d.cancelled - t.left_cancelled,
+        sent = d.sent + t.now_sent, failed = d.failed + t.now_failed,
+        held = d.held - t.released, spent = d.spent + t.spent, charged_messages = d.charged_messages + t.charged,
+        next_due = CASE WHEN t.now_queued > 0 THEN least(d.next_due, (SELECT min(i.not_before) FROM input i WHERE i.outcome = 'queued'))
+          ELSE d.next_due END
+      FROM tally t
+      WHERE d.execution_id = p_execution AND d.seq = p_seq AND t.n > 0
+  )
+  SELECT t.n, s.n, t.left_queued + t.left_cancelled INTO changed, second_ids, late FROM tally t, second s;
+END $$;
+
+-- Ends the holder's work on a batch: gives back the money that is left and books what was spent.
+-- outcome: closed | waiting (until due) | open (people not reached yet) | sending (rows to reconcile first) | fenced.
+CREATE FUNCTION dispatch_close(p_company uuid, p_execution uuid, p_seq int, p_attempt int,
+  OUT outcome text, OUT due timestamptz)
+LANGUAGE plpgsql AS $$
+DECLARE
+  b dispatch_batches;
+BEGIN
+  PERFORM dispatch_enter(p_company, p_execution);
+  SELECT * INTO b FROM dispatch_batches WHERE execution_id = p_execution AND seq = p_seq FOR UPDATE;
+  IF b.attempt <> p_attempt THEN
+    outcome := 'fenced';
+  ELSIF b.sending > 0 THEN
+    outcome := 'sending';
+  ELSE
+    outcome := CASE WHEN b.next_position <= b.to_position THEN 'open' WHEN b.queued > 0 THEN 'waiting' ELSE 'closed' END;
+    due := b.next_due;
+    PERFORM dispatch_book(b);
+    UPDATE dispatch_batches d SET state = outcome, next_due = CASE WHEN b.queued > 0 THEN d.next_due END,
+        closed_at = CASE outcome WHEN 'closed' THEN clock_timestamp() END
+      WHERE d.execution_id = p_execution AND d.seq = p_seq;
+  END IF;
+END $$;
+
+-- Books a locked batch's spent money into its budget and gives the rest of the reservation back.
+CREATE FUNCTION dispatch_book(b dispatch_batches) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF b.reserved = 0 THEN
+    RETURN;
+  END IF;
+  UPDATE budgets g SET reserved = g.reserved - b.reserved, used = g.used + b.spent, updated_at = now() WHERE g.id = b.budget_id;
+  IF b.spent > 0 THEN
+    INSERT INTO budget_charges (company_id, budget_id, broker_id, execution_id, batch_seq, kind, amount, messages)
+      SELECT b.company_id, b.budget_id, e.broker_id, b.execution_id, b.seq, 'dispatch', b.spent, b.charged_messages
+        FROM campaign_executions e WHERE e.id = b.execution_id;
+  END IF;
+  UPDATE dispatch_batches d SET reserved = 0, spent = 0, charged_messages = 0, booked = d.booked + b.spent
+    WHERE d.execution_id = b.execution_id AND d.seq = b.seq;
+END $$;
+
+-- While CANCELLING or FAILING: fences the next unclosed batch from p_from_seq on, cancels whom it has not
+-- reached or only queued, and closes it unless rows are still in 'sending'.
+-- outcome: closed | sending (seq, attempt: reconcile, then call again) | done | stopped.
+CREATE FUNCTION dispatch_cancel(p_company uuid, p_execution uuid, p_from_seq int, p_reason text,
+  OUT outcome text, OUT seq int, OUT attempt int)
+LANGUAGE plpgsql AS $$
+DECLARE
+  e campaign_executions;
+  b dispatch_batches;
+  n_new int;
+  n_queued int;
+BEGIN
+  PERFORM dispatch_enter(p_company, p_execution);
+  SELECT * INTO e FROM campaign_executions WHERE id = p_execution;
+  IF e.state NOT IN ('CANCELLING', 'FAILING') THEN
+    outcome := 'stopped';
+    RETURN;
+  END IF;
+  SELECT d.* INTO b FROM dispatch_batches d
+    WHERE d.execution_id = p_execution AND d.seq >= p_from_seq AND d.state <> 'closed' ORDER BY d.seq LIMIT 1 FOR UPDATE;
+  IF NOT FOUND THEN
+    outcome := 'done';
+    RETURN;
+  END IF;
+  seq := b.seq;
+  INSERT INTO communications (company_id, ledger_month, source_id, position, channel, source_kind, state, reason, address,
+      is_fish, settled_at)
+    SELECT p_company, e.ledger_month, p_execution, r.position, e.channel,
+        CASE e.execution_type WHEN 'test' THEN 'test' ELSE 'campaign' END, 'cancelled', p_reason, r.address, r.is_fish, NULL
+      FROM campaign_recipients r
+      WHERE r.audience_id = e.audience_id AND r.position BETWEEN b.next_position AND b.to_position
+      ORDER BY r.position
+    ON CONFLICT (ledger_month, source_id, position, step, channel) DO NOTHING;
+  GET DIAGNOSTICS n_new = ROW_COUNT;
+  UPDATE communications c SET state = 'cancelled', reason = p_reason, cost = 0, not_before = NULL
+    WHERE b.queued > 0 AND c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.step = 0 AND c.channel = e.channel
+      AND c.position BETWEEN b.from_position AND b.to_position AND c.state = 'queued';
+  GET DIAGNOSTICS n_queued = ROW_COUNT;
+  UPDATE dispatch_batches d SET attempt = d.attempt + 1, next_position = d.to_position + 1, queued = d.queued - n_queued,
+      cancelled = d.cancelled + n_new + n_queued, next_due = NULL
+    WHERE d.execution_id = p_execution AND d.seq = b.seq
+    RETURNING d.* INTO b;
+  attempt := b.attempt;
+  IF b.sending > 0 THEN
+    outcome := 'sending';
+  ELSE
+    PERFORM dispatch_book(b);
+    UPDATE dispatch_batches d SET state = 'closed', closed_at = clock_timestamp()
+      WHERE d.execution_id = p_execution AND d.seq = b.seq;
+    outcome := 'closed';
+  END IF;
+END $$;
+
+-- Takes up to p_want tokens from a bucket that refills at p_rate per second up to p_burst.
+-- granted 0 comes with how long to wait. Giving tokens back is taking a negative number.
+CREATE FUNCTION take_tokens(p_company uuid, p_key text, p_want int, p_rate double precision, p_burst double precision,
+  OUT granted int, OUT wait_ms int)
+LANGUAGE plpgsql AS $$
+DECLARE
+  k rate_buckets;
+  at timestamptz;
+  filled double precision;
+  factor double precision;
+BEGIN
+  PERFORM set_config('app.company_id', p_company::text, true);
+  PERFORM set_config('synchronous_commit', 'off', true);
+  INSERT INTO rate_buckets (company_id, key, tokens, updated_at) VALUES (p_company, p_key, p_burst, clock_timestamp())
+    ON CONFLICT DO NOTHING;
+  SELECT * INTO k FROM rate_buckets WHERE company_id = p_company AND key = p_key FOR UPDATE;
+  at := clock_timestamp();
+  -- A lowered rate wins back a tenth of the whole every five seconds.
+  factor := least(1, k.factor + extract(epoch FROM at - k.updated_at) / 50);
+  filled := least(p_burst, k.tokens + extract(epoch FROM at - k.updated_at) * p_rate * factor);
+  IF k.blocked_until > at AND p_want > 0 THEN
+    granted := 0;
+    wait_ms := ceil(extract(epoch FROM k.blocked_until - at) * 1000);
+  ELSE
+    granted := CASE WHEN p_want < 0 THEN p_want ELSE greatest(0, least(p_want, floor(filled)::int)) END;
+    wait_ms := CASE WHEN granted = 0 AND p_want > 0 THEN ceil((1 - filled) / (p_rate * factor) * 1000) ELSE 0 END;
+  END IF;
+  UPDATE rate_buckets b SET tokens = least(p_burst, filled - granted), factor = take_tokens.factor, updated_at = at
+    WHERE b.company_id = p_company AND b.key = p_key;
+END $$;
+
+-- A vendor said "slower" or a throttle sets the next moment: nothing is granted before p_until;
+-- p_lower multiplies the rate (1 leaves it).
+CREATE FUNCTION block_tokens(p_company uuid, p_key text, p_until timestamptz, p_lower double precision) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('app.company_id', p_company::text, true);
+  INSERT INTO rate_buckets AS b (company_id, key, tokens, updated_at, blocked_until, factor)
+    VALUES (p_company, p_key, 0, clock_timestamp(), p_until, p_lower)
+    ON CONFLICT (company_id, key) DO UPDATE SET
+      blocked_until = greatest(b.blocked_until, excluded.blocked_until), factor = greatest(0.05, b.factor * p_lower);
+END $$;
+
+-- Applies due delivery events of a company to the ledger; states only move forward, however late or often an
+-- event comes. An event about a message in 'sending' or 'unknown' proves that the vendor took it.
+CREATE FUNCTION apply_delivery_events(p_company uuid, p_limit int, p_max_age interval,
+  OUT picked int, OUT applied int, OUT expired int)
+LANGUAGE plpgsql AS $$
+DECLARE
+  ids uuid[];
+BEGIN
+  PERFORM set_config('app.company_id', p_company::text, true);
+  SELECT array_agg(q.id) INTO ids FROM (
+    SELECT w.id FROM webhook_inbox w
+      WHERE w.company_id = p_company AND w.state = 'pending' AND w.next_attempt_at <= clock_timestamp()
+      ORDER BY w.next_attempt_at LIMIT p_limit FOR UPDATE SKIP LOCKED) q;
+  picked := coalesce(cardinality(ids), 0);
+  applied := 0;
+  expired := 0;
+  IF picked = 0 THEN
+    RETURN;
+  END IF;
+
+  CREATE TEMPORARY TABLE IF NOT EXISTS delivery_target (
+    event_id uuid, status text, error_code text, occurred_at timestamptz, ledger_month date, source_id uuid, position int,
+    step int, channel text, seq int, is_campaign boolean) ON COMMIT DROP;
+  TRUNCATE delivery_target;
+  INSERT INTO delivery_target
+    SELECT w.id, w.status, w.error_code, w.occurred_at, k.ledger_month, k.source_id, k.position, k.step, k.channel,
+        k.position / e.batch_size, e.id IS NOT NULL
+      FROM webhook_inbox w
+        LEFT JOIN provider_messages p ON p.credential_id = w.credential_id AND p.provider_id = w.provider_id
+        LEFT JOIN LATERAL message_key(w.reference) r ON true
+        CROSS JOIN LATERAL (SELECT coalesce(r.ledger_month, p.ledger_month) AS ledger_month,
+          coalesce(r.source_id, p.source_id) AS source_id, coalesce(r.position, p.position) AS position,
+          coalesce(r.step, p.step) AS step, coalesce(r.channel, p.channel) AS channel) k
+        LEFT JOIN campaign_executions e ON e.id = k.source_id
+      WHERE w.id = ANY (ids) AND k.source_id IS NOT NULL;
+  -- Only the batch row, then the message rows: the order that settle keeps.
+  PERFORM 1 FROM dispatch_batches d
+    WHERE (d.execution_id, d.seq) IN (SELECT t.source_id, t.seq FROM delivery_target t WHERE t.is_campaign)
+    ORDER BY d.execution_id, d.seq FOR UPDATE;
+
+  WITH best AS (
+    SELECT t.ledger_month, t.source_id, t.position, t.step, t.channel, min(t.seq) AS seq,
+      (array_agg(delivery_state(t.status) ORDER BY delivery_rank(delivery_state(t.status)) DESC))[1] AS state,
+      min(t.occurred_at) FILTER (WHERE t.status = 'delivered') AS delivered_at,
+      min(t.occurred_at) FILTER (WHERE t.status = 'read') AS read_at,
+      min(t.occurred_at) FILTER (WHERE t.status = 'clicked') AS clicked_at,
+      min(t.occurred_at) FILTER (WHERE t.status = 'failed') AS failed_at,
+      min(t.occurred_at) AS first_at,
+      max(t.error_code) AS error_code
+    FROM delivery_target t GROUP BY 1, 2, 3, 4, 5
+  ), moved AS (
+    UPDATE communications c SET
+        state = CASE WHEN delivery_rank(b.state) > delivery_rank(c.state) THEN b.state ELSE c.state END,
+        reason = CASE WHEN b.state = 'undelivered' AND delivery_rank(b.state) > delivery_rank(c.state) THEN b.error_code
+          WHEN delivery_rank(b.state) > delivery_rank(c.state) THEN NULL ELSE c.reason END,
+        sent_at = coalesce(c.sent_at, b.first_at),
+        delivered_at = coalesce(c.delivered_at, b.delivered_at), read_at = coalesce(c.read_at, b.read_at),
+        clicked_at = coalesce(c.clicked_at, b.clicked_at), failed_at = coalesce(c.failed_at, b.failed_at),
+        settled_at = coalesce(c.settled_at, clock_timestamp())
+      FROM best b
+      WHERE c.ledger_month = b.ledger_month AND c.source_id = b.source_id AND c.position = b.position AND c.step = b.step
+        AND c.channel = b.channel
+        AND c.state IN ('sending', 'unknown', 'sent', 'undelivered', 'delivered', 'read', 'clicked')
+      RETURNING c.source_id, b.seq, old.state AS before, new.state AS after, c.cost
+  ), tally AS (
+    SELECT source_id, seq,
+      count(*) FILTER (WHERE before = 'sending') AS left_sending, count(*) FILTER (WHERE before = 'unknown') AS left_unknown,
+      count(*) FILTER (WHERE after = 'sent') - count(*) FILTER (WHERE before = 'sent') AS sent,
+      count(*) FILTER (WHERE after = 'delivered') - count(*) FILTER (WHERE before = 'delivered') AS delivered,
+      count(*) FILTER (WHERE after = 'read') - count(*) FILTER (WHERE before = 'read') AS read,
+      count(*) FILTER (WHERE after = 'clicked') - count(*) FILTER (WHERE before = 'clicked') AS clicked,
+      count(*) FILTER (WHERE after = 'undelivered') - count(*) FILTER (WHERE before = 'undelivered') AS undelivered,
+      coalesce(sum(cost) FILTER (WHERE before = 'sending'), 0) AS spent
+    FROM moved WHERE before <> after GROUP BY 1, 2
+  ), counted AS (
+    UPDATE dispatch_batches d SET sending = d.sending - t.left_sending, unknown = d.unknown - t.left_unknown,
+        sent = d.sent + t.sent, delivered = d.delivered + t.delivered, read = d.read + t.read, clicked = d.clicked + t.clicked,
+        undelivered = d.undelivered + t.undelivered, held = d.held - t.spent, spent = d.spent + t.spent,
+        charged_messages = d.charged_messages + t.left_sending
+      FROM tally t WHERE d.execution_id = t.source_id AND d.seq = t.seq
+  )
+  SELECT count(*) INTO applied FROM moved;
+
+  UPDATE webhook_inbox w SET state = 'applied', applied_at = clock_timestamp(), attempts = w.attempts + 1
+    WHERE w.id IN (SELECT t.event_id FROM delivery_target t JOIN communications c ON c.ledger_month = t.ledger_month
+      AND c.source_id = t.source_id AND c.position = t.position AND c.step = t.step AND c.channel = t.channel
+      AND c.state IN ('sent', 'undelivered', 'delivered', 'read', 'clicked'));
+  UPDATE webhook_inbox w SET
+      state = CASE WHEN w.received_at < clock_timestamp() - p_max_age THEN 'expired' ELSE 'pending' END,
+      attempts = w.attempts + 1,
+      next_attempt_at = clock_timestamp() + least(interval '10 minutes', interval '1 second' * power(2, least(w.attempts, 10)))
+    WHERE w.id = ANY (ids) AND w.state = 'pending';
+  SELECT count(*) INTO expired FROM webhook_inbox w WHERE w.id = ANY (ids) AND w.state = 'expired';
+END $$;
+
+CREATE FUNCTION delivery_state(status text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT CASE status WHEN 'accepted' THEN 'sent' WHEN 'failed' THEN 'undelivered' ELSE status END $$;
+
+CREATE FUNCTION delivery_rank(state text) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT CASE state WHEN 'sending' THEN 0 WHEN 'unknown' THEN 0 WHEN 'sent' THEN 1 WHEN 'undelivered' THEN 2
+    WHEN 'delivered' THEN 3 WHEN 'read' THEN 4 WHEN 'clicked' THEN 5 ELSE -1 END $$;
+
+-- Reads back our own reference, `<yyyymm>.<source id>.<position>.<step>.<channel>`; nothing for any other text.
+CREATE FUNCTION message_key(reference text, OUT ledger_month date, OUT source_id uuid, OUT "position" int, OUT step int, OUT channel text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT to_date(p[1], 'YYYYMM'), p[2]::uuid, p[3]::int, p[4]::int, p[5]
+  FROM regexp_match(reference, '^(\d{4}(?:0[1-9]|1[0-2]))\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,9})\.(\d{1,9})\.([a-z]{2,10})$') AS p
+  WHERE p IS NOT NULL
+$$;

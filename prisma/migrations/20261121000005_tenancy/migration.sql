@@ -1,0 +1,146 @@
+-- Row-level security on every tenant table, the grants of the application role, and the few functions that
+-- look across tenants.
+
+DO $$
+DECLARE
+  t text;
+BEGIN
+  FOR t IN
+    SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'company_id')
+  LOOP
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
+    EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
+    EXECUTE format('CREATE POLICY tenant ON %I USING (company_id = app_company()) WITH CHECK (company_id = app_company())', t);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO regente_app', t);
+  END LOOP;
+END $$;
+
+ALTER TABLE companies ENABLE ROW LEVEL SECURITY;
+ALTER TABLE companies FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON companies USING (id = app_company()) WITH CHECK (id = app_company());
+GRANT SELECT, INSERT, UPDATE ON companies TO regente_app;
+
+-- Append-only; a ledger row, a charge and a vendor id are never deleted by the application.
+REVOKE UPDATE, DELETE ON audit_logs FROM regente_app;
+REVOKE DELETE ON communications, provider_messages, budget_charges, webhook_inbox, campaign_executions FROM regente_app;
+REVOKE UPDATE ON provider_messages, budget_charges FROM regente_app;
+
+-- No tenant is known at a login, so nobody but the functions below touches this table.
+ALTER TABLE login_attempts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE login_attempts FORCE ROW LEVEL SECURITY;
+CREATE POLICY nobody ON login_attempts USING (false);
+
+GRANT USAGE ON SCHEMA public TO regente_definer;
+GRANT SELECT ON companies, users, api_keys, sessions, verification_tokens, credentials, brokers, campaign_executions, outbox,
+  webhook_inbox TO regente_definer;
+GRANT UPDATE (last_used_at) ON sessions, api_keys TO regente_definer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON login_attempts TO regente_definer;
+GRANT DELETE ON sessions, idempotency_keys TO regente_definer;
+GRANT SELECT ON idempotency_keys TO regente_definer;
+
+CREATE FUNCTION lookup_login(p_email text)
+RETURNS TABLE (id uuid, company_id uuid, password_hash text, status text, role text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT u.id, u.company_id, u.password_hash, u.status, u.role FROM users u WHERE u.email = lower(p_email)
+$$;
+
+CREATE FUNCTION lookup_session(p_token_hash bytea)
+RETURNS TABLE (session_id uuid, user_id uuid, company_id uuid, role text)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  UPDATE sessions s SET last_used_at = now()
+    WHERE s.token_hash = p_token_hash AND s.last_used_at < now() - interval '1 minute';
+  SELECT s.id, s.user_id, s.company_id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.token_hash = p_token_hash AND s.expires_at > now() AND u.status = 'ACTIVE'
+$$;
+
+CREATE FUNCTION lookup_api_key(p_key_hash bytea)
+RETURNS TABLE (key_id uuid, company_id uuid, scopes text[])
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  UPDATE api_keys k SET last_used_at = now()
+    WHERE k.key_hash = p_key_hash AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute');
+  SELECT k.id, k.company_id, k.scopes FROM api_keys k
+    LEFT JOIN users u ON u.id = k.created_by
+    WHERE k.key_hash = p_key_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+      AND (u.id IS NULL OR u.status <> 'INACTIVE')
+$$;
+
+CREATE FUNCTION lookup_verification_token(p_token_hash bytea)
+RETURNS TABLE (token_id uuid, company_id uuid, user_id uuid, purpose text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT t.id, t.company_id, t.user_id, t.purpose FROM verification_tokens t
+    WHERE t.token_hash = p_token_hash AND t.used_at IS NULL AND t.expires_at > now()
+$$;
+
+CREATE FUNCTION lookup_webhook(p_token text)
+RETURNS TABLE (credential_id uuid, company_id uuid, provider text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT c.id, c.company_id, b.provider FROM credentials c JOIN brokers b ON b.id = c.broker_id WHERE c.webhook_token = p_token
+$$;
+
+CREATE FUNCTION lookup_company(p_slug_or_id text) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT c.id FROM companies c WHERE c.slug = p_slug_or_id OR c.id::text = p_slug_or_id
+$$;
+
+-- Counts a guess and answers how many there were in this window.
+CREATE FUNCTION count_login_attempt(p_subject text, p_window interval) RETURNS int
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  DELETE FROM login_attempts a WHERE a.window_start < now() - interval '1 day';
+  INSERT INTO login_attempts AS a (subject, window_start, attempts)
+    VALUES (p_subject, date_bin(p_window, now(), 'epoch'), 1)
+    ON CONFLICT (subject, window_start) DO UPDATE SET attempts = a.attempts + 1
+    RETURNING attempts
+$$;
+
+CREATE FUNCTION outbox_due(p_limit int)
+RETURNS TABLE (id uuid, company_id uuid, topic text, subject_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT o.id, o.company_id, o.topic, o.subject_id FROM outbox o
+    WHERE o.delivered_at IS NULL AND o.next_attempt_at <= now() ORDER BY o.next_attempt_at LIMIT p_limit
+$$;
+
+CREATE FUNCTION open_executions(p_after uuid, p_limit int)
+RETURNS TABLE (id uuid, company_id uuid, state text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT e.id, e.company_id, e.state FROM campaign_executions e
+    WHERE e.state NOT IN ('FINISHED', 'FAILED', 'CANCELLED') AND e.id > p_after ORDER BY e.id LIMIT p_limit
+$$;
+
+CREATE FUNCTION companies_with_due_events()
+RETURNS TABLE (company_id uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT DISTINCT w.company_id FROM webhook_inbox w WHERE w.state = 'pending' AND w.next_attempt_at <= now()
+$$;
+
+-- Removes what nobody needs any more: expired sessions and answers of writes older than a day.
+CREATE FUNCTION prune_expired() RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  DELETE FROM sessions s WHERE s.expires_at < now();
+  DELETE FROM idempotency_keys i WHERE i.created_at < now() - interval '24 hours';
+$$;
+
+-- Makes tables, so it runs as their owner, for the worker that keeps the partitions ahead.
+ALTER FUNCTION ledger_ensure_partitions(int) SET search_path = public, pg_temp;
+
+DO $$
+DECLARE
+  f regprocedure;
+BEGIN
+  GRANT CREATE ON SCHEMA public TO regente_definer;
+  FOR f IN SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'public' AND p.prosecdef
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO regente_app', f);
+    EXECUTE format('ALTER FUNCTION %s OWNER TO regente_definer', f);
+  END LOOP;
+  REVOKE CREATE ON SCHEMA public FROM regente_definer;
+END $$;
+
+ALTER FUNCTION ledger_ensure_partitions(int) SECURITY DEFINER;
+REVOKE ALL ON FUNCTION ledger_ensure_partitions(int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger_ensure_partitions(int) TO regente_app;
+
+GRANT USAGE ON SCHEMA public TO regente_app;

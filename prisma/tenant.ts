@@ -1,0 +1,66 @@
+import type { PoolClient } from 'pg';
+import type { Database } from './client';
+import { fromDatabase } from './errors';
+import type { Prisma } from './generated/client';
+
+declare const tenant: unique symbol;
+
+/** A transaction in which PostgreSQL shows one company only. Only `withTenant` makes one, and queries take nothing else. */
+export type TenantTx = Prisma.TransactionClient & { readonly [tenant]: string };
+
+/** The same as a plain connection, for COPY and for functions with many parameters. */
+export type TenantConnection = PoolClient & { readonly [tenant]: string };
+
+export interface TenantOptions {
+  /** For work on whole audiences: how long the transaction may take. */
+  timeoutMs?: number;
+}
+
+/**
+ * Runs `work` in one transaction that sees the rows of this company only (row-level security).
+ * Throws RegenteError for what the database refuses (CONFLICT, NOT_FOUND) or cannot do now (UNAVAILABLE).
+ */
+export async function withTenant<T>(
+  db: Database,
+  companyId: string,
+  work: (tx: TenantTx) => Promise<T>,
+  { timeoutMs = 20_000 }: TenantOptions = {},
+): Promise<T> {
+  try {
+    return await db.prisma.$transaction(
+      async (tx) => {
+        await tx.$executeRaw`SELECT set_config('app.company_id', ${companyId}, true)`;
+        return work(tx as TenantTx);
+      },
+      { timeout: timeoutMs, maxWait: 10_000 },
+    );
+  } catch (error) {
+    throw fromDatabase(error);
+  }
+}
+
+/** `withTenant` on a plain connection; `work` must not keep the connection. */
+export async function withTenantConnection<T>(
+  db: Database,
+  companyId: string,
+  work: (connection: TenantConnection) => Promise<T>,
+  { timeoutMs = 20_000 }: TenantOptions = {},
+): Promise<T> {
+  let connection: PoolClient | undefined;
+  try {
+    connection = await db.pool.connect();
+    await connection.query('BEGIN');
+    await connection.query(
+      `SELECT set_config('app.company_id', $1, true), set_config('statement_timeout', $2, true)`,
+      [companyId, String(timeoutMs)],
+    );
+    const result = await work(connection as TenantConnection);
+    await connection.query('COMMIT');
+    connection.release();
+    return result;
+  } catch (error) {
+    // The connection is thrown away: after a broken stream its state is not known.
+    connection?.release(true);
+    throw fromDatabase(error);
+  }
+}
