@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+
+/** What the watchdog does when this process is gone, whatever ended it. */
+interface Watchdog {
+  guard(pid: number, stopSignal: NodeJS.Signals): void;
+  release(pid: number): void;
+  removeLater(folder: string): void;
+  keep(folder: string): void;
+}
+
+let running: Watchdog | null = null;
+
+/**
+ * The one watchdog of this process. It holds the reading end of a pipe; the system closes the other end
+ * when this process ends, even by kill -9, and then it cleans up.
+ */
+export function watchdog(): Watchdog {
+  running ??= startWatchdog();
+  return running;
+}
+
+function startWatchdog(): Watchdog {
+  const child = spawn(process.execPath, [join(__dirname, 'watchdog.mjs')], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    cwd: '/',
+    env: {},
+  });
+  child.unref();
+  const forget = (): void => {
+    running = null;
+  };
+  child.on('error', forget);
+  child.on('exit', forget);
+  child.stdin.on('error', forget);
+  const tell = (message: object): void => {
+    child.stdin.write(`${JSON.stringify(message)}\n`);
+  };
+  return {
+    guard: (pid, stopSignal) => tell({ guard: pid, signal: stopSignal }),
+    release: (pid) => tell({ release: pid }),
+    removeLater: (folder) => tell({ remove: folder }),
+    keep: (folder) => tell({ keep: folder }),
+  };
+}
