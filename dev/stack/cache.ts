@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { RegenteError } from '../../domain/errors';
 import { closedFolder, serviceUser, type ServiceUser } from './service-user';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const ROOT_CACHE = '/var/cache/regente';
+/** No install takes this long. */
+const DRAFT_IS_OLD_MS = 6 * 3_600_000;
 
 /**
  * Where binaries live by version, outside every checkout: REGENTE_CACHE_DIR, else XDG_CACHE_HOME/regente,
@@ -15,11 +17,14 @@ const ROOT_CACHE = '/var/cache/regente';
  * because PostgreSQL then runs as another user, to whom root's home is closed.
  * @throws CONFIGURATION when REGENTE_CACHE_DIR is closed to that user.
  */
-export function cacheFolder(env: Environment, user: ServiceUser | null = serviceUser()): string {
+export function cacheFolder(
+  env: Environment = process.env,
+  user: ServiceUser | null = serviceUser(),
+): string {
   const chosen = env['REGENTE_CACHE_DIR'];
   if (chosen !== undefined && chosen !== '') {
     const closed = closedFolder(chosen, user);
-    if (closed === null) return chosen;
+    if (closed === null) return resolve(chosen);
     throw new RegenteError(
       'CONFIGURATION',
       `REGENTE_CACHE_DIR is ${chosen}, but the user ${user?.name}, as whom PostgreSQL runs here, may not enter ` +
@@ -55,6 +60,7 @@ export async function installOnce(
 ): Promise<string> {
   if (existsSync(target)) return target;
   await makeFolder(dirname(target));
+  await removeOldDrafts(target);
   const draft = await mkdtemp(`${target}.draft-`).catch((error: NodeJS.ErrnoException) => {
     throw cannotWrite(dirname(target), error);
   });
@@ -67,6 +73,17 @@ export async function installOnce(
     if (!existsSync(target)) throw error;
   }
   return target;
+}
+
+/** What a killed process left half written. */
+async function removeOldDrafts(target: string): Promise<void> {
+  for (const name of await readdir(dirname(target))) {
+    if (!name.startsWith(`${basename(target)}.draft-`)) continue;
+    const draft = join(dirname(target), name);
+    const changed = await stat(draft).catch(() => null);
+    if (changed === null || Date.now() - changed.mtimeMs < DRAFT_IS_OLD_MS) continue;
+    await rm(draft, { recursive: true, force: true });
+  }
 }
 
 /** A checkout unpacked under a strict umask has folders only its owner may read; the cache is for all. */

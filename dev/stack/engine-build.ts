@@ -138,14 +138,15 @@ function isOlder(version: readonly number[], than: readonly number[]): boolean {
   return false;
 }
 
+const NO_NETWORK =
+  /dial tcp|no such host|i\/o timeout|TLS handshake|proxyconnect|: (403 Forbidden|404 Not Found|407 Proxy|50\d )/;
+
 function buildFailure(tail: readonly string[]): string {
   const text = tail.map((line) => `      ${line}`).join('\n');
-  const offline =
-    /dial tcp|no such host|i\/o timeout|connection refused|TLS handshake|proxyconnect|\b(403|407|502|503)\b/.test(
-      text,
-    );
-  const remedy = offline
+  const remedy = NO_NETWORK.test(text)
     ? 'Go could not fetch its modules: let it reach proxy.golang.org, or set GOPROXY to a proxy that it can reach.'
-    : 'Free some disk space (about 4 GB are needed) or report it with these lines.';
+    : /no space left/.test(text)
+      ? 'The disk is full: about 4 GB are needed.'
+      : 'Report it with these lines.';
   return `${remedy} Go said:\n${text}`;
 }

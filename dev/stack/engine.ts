@@ -41,8 +41,10 @@ export interface EngineOptions {
 }
 
 export interface Engine extends ServerProcess {
+  port: number;
   /** host:port */
   address: string;
+  uiPort: number | null;
   uiUrl: string | null;
 }
 
@@ -76,7 +78,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     });
     if (await answers(server, port, options.namespace ?? 'default')) {
       const uiUrl = uiPort === null ? null : `http://127.0.0.1:${uiPort}`;
-      return { ...server, address, uiUrl };
+      return { ...server, port, address, uiPort, uiUrl };
     }
     const tail = logTail(options.logFile);
     // Beside the chosen ports it takes free ones of its own, which another starting server may take first.

@@ -20,7 +20,7 @@ export async function checkoutFolder(checkout: string): Promise<string> {
   const inside = join(await realpath(checkout), '.regente');
   if (closedFolder(inside, serviceUser()) === null) return inside;
   const hash = createHash('sha256').update(inside).digest('hex').slice(0, 8);
-  return join(cacheFolder(process.env), 'checkouts', `${basename(checkout)}-${hash}`);
+  return join(cacheFolder(), 'checkouts', `${basename(checkout)}-${hash}`);
 }
 
 /**

@@ -16,7 +16,10 @@ export interface StackOptions {
   keep?: boolean;
   /** Starts the engine's web interface. */
   ui?: boolean;
-  /** false: faster; data survives a crash of the programs, not of the machine. By default only a kept folder is durable. */
+  /**
+   * true: all data survives every crash; false: PostgreSQL's survives a crash of the programs, not of the
+   * machine, and a temporary stack's engine keeps its state in memory. By default false for a temporary stack.
+   */
   durable?: boolean;
   /** Free ones when left out; to come back on the same ones. */
   ports?: { postgres?: number; engine?: number; ui?: number };
@@ -26,12 +29,15 @@ export interface StackOptions {
 
 export interface Stack {
   dir: string;
-  postgres: Postgres;
-  engine: Engine;
+  /** The running ones: `revive` replaces them. */
+  readonly postgres: Postgres;
+  readonly engine: Engine;
   /** PostgreSQL as superuser, database `postgres`. */
   adminUrl: string;
   temporalAddress: string;
   uiUrl: string | null;
+  /** Starts whichever server has ended again, on the same data and the same ports. */
+  revive(): Promise<void>;
   /** Ends both servers, and removes a temporary folder. */
   stop(): Promise<void>;
 }
@@ -60,53 +66,67 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     watchdog().keep(dir);
   };
-  const [postgres, engine] = await Promise.allSettled([
-    postgresOf(options, dir, !discard),
-    engineOf(options, dir, temporary),
-  ]);
-  if (postgres.status === 'fulfilled' && engine.status === 'fulfilled') {
-    return {
-      dir,
-      postgres: postgres.value,
-      engine: engine.value,
-      adminUrl: postgres.value.url,
-      temporalAddress: engine.value.address,
-      uiUrl: engine.value.uiUrl,
-      stop: () => close([postgres.value, engine.value]),
-    };
+  const durable = options.durable ?? !temporary;
+  const start = { ...options, dir, durable, stateInFile: durable || !temporary };
+  const outcome = await Promise.allSettled([startDatabase(start), startWorkflows(start)]);
+  const [first, second] = outcome;
+  if (first.status === 'rejected' || second.status === 'rejected') {
+    await close(outcome.flatMap((part) => (part.status === 'fulfilled' ? [part.value] : [])));
+    throw first.status === 'rejected' ? first.reason : (second as PromiseRejectedResult).reason;
   }
-  await close([postgres, engine].flatMap((part) => ('value' in part ? [part.value] : [])));
-  throw 'reason' in postgres ? postgres.reason : (engine as PromiseRejectedResult).reason;
+  let postgres = first.value;
+  let engine = second.value;
+  const ports = { postgres: postgres.port, engine: engine.port, ui: engine.uiPort ?? 0 };
+  return {
+    dir,
+    get postgres() {
+      return postgres;
+    },
+    get engine() {
+      return engine;
+    },
+    adminUrl: postgres.url,
+    temporalAddress: engine.address,
+    uiUrl: engine.uiUrl,
+    revive: async () => {
+      if (postgres.hasExited()) postgres = await startDatabase({ ...start, ports });
+      if (engine.hasExited()) engine = await startWorkflows({ ...start, ports });
+    },
+    stop: () => close([postgres, engine]),
+  };
 }
 
-async function postgresOf(options: StackOptions, dir: string, durable: boolean): Promise<Postgres> {
+interface Start extends StackOptions {
+  durable: boolean;
+  stateInFile: boolean;
+}
+
+async function startDatabase({ dir, durable, ports, onProgress }: Start): Promise<Postgres> {
   const began = Date.now();
-  const port = options.ports?.postgres;
   const postgres = await startPostgres({
     dataDir: join(dir, 'postgres'),
     logFile: join(dir, 'postgres.log'),
-    durable: options.durable ?? durable,
-    ...(port === undefined ? {} : { port }),
+    durable,
+    ...(ports?.postgres === undefined ? {} : { port: ports.postgres }),
   });
-  options.onProgress?.(
-    `PostgreSQL ${postgres.version} listens on 127.0.0.1:${postgres.port} (${since(began)}).`,
-  );
+  const { version, port } = postgres;
+  onProgress?.(`PostgreSQL ${version} listens on 127.0.0.1:${port} (${since(began)}).`);
   return postgres;
 }
 
-async function engineOf(options: StackOptions, dir: string, inMemory: boolean): Promise<Engine> {
-  const binary = await findEngineBinary(thisMachine(), options.onProgress);
+async function startWorkflows(start: Start): Promise<Engine> {
+  const { dir, ports, searchAttributes, onProgress } = start;
+  const binary = await findEngineBinary(thisMachine(), onProgress);
   const began = Date.now();
-  const { ports, searchAttributes } = options;
   const engine = await startEngine({
     binary: binary.path,
     logFile: join(dir, 'engine.log'),
-    uiPort: options.ui === true ? (ports?.ui ?? 0) : false,
-    ...(inMemory ? {} : { dbFile: join(dir, 'engine.db') }),
+    uiPort: start.ui === true ? (ports?.ui ?? 0) : false,
+    ...(start.stateInFile ? { dbFile: join(dir, 'engine.db') } : {}),
     ...(ports?.engine === undefined ? {} : { port: ports.engine }),
     ...(searchAttributes === undefined ? {} : { searchAttributes }),
   });
-  options.onProgress?.(`Temporal listens on ${engine.address} (${since(began)}).`);
+  onProgress?.(`Temporal listens on ${engine.address} (${since(began)}).`);
   return engine;
 }
 

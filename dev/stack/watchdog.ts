@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 
 /** What the watchdog does when this process is gone, whatever ended it. */
 interface Watchdog {
@@ -21,26 +20,27 @@ export function watchdog(): Watchdog {
 }
 
 function startWatchdog(): Watchdog {
-  const child = spawn(process.execPath, [join(__dirname, 'watchdog.mjs')], {
+  const child = spawn(process.execPath, [require.resolve('./watchdog.mjs')], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     cwd: '/',
     env: {},
   });
   child.unref();
-  const forget = (): void => {
-    running = null;
-  };
-  child.on('error', forget);
-  child.on('exit', forget);
-  child.stdin.on('error', forget);
   const tell = (message: object): void => {
     child.stdin.write(`${JSON.stringify(message)}\n`);
   };
-  return {
+  const watchdog: Watchdog = {
     guard: (pid, stopSignal) => tell({ guard: pid, signal: stopSignal }),
     release: (pid) => tell({ release: pid }),
     removeLater: (folder) => tell({ remove: folder }),
     keep: (folder) => tell({ keep: folder }),
   };
+  const forget = (): void => {
+    if (running === watchdog) running = null;
+  };
+  child.on('error', forget);
+  child.on('exit', forget);
+  child.stdin.on('error', forget);
+  return watchdog;
 }
