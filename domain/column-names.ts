@@ -1,6 +1,8 @@
+const MAX_LENGTH = 80;
+
 /**
- * One spelling for a column header or a template variable: no accents, lower case, `_` for everything else.
- * `"Valor da Dívida (R$)"` becomes `valor_da_divida_r`. Empty when there is no letter or digit.
+ * One spelling for a column header or a template variable: no accents, lower case, `_` for everything else, 80
+ * characters at most. `"Valor da Dívida (R$)"` becomes `valor_da_divida_r`. Empty when there is no letter or digit.
  */
 export function normalizeName(written: string): string {
   return written
@@ -8,5 +10,7 @@ export function normalizeName(written: string): string {
     .replace(/\p{M}/gu, '')
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, '_')
-    .replace(/^_+|_+$/g, '');
+    .replace(/^_+/, '')
+    .slice(0, MAX_LENGTH)
+    .replace(/_+$/, '');
 }
