@@ -1,0 +1,140 @@
+import { CHANNELS } from '../../../domain/channels';
+import { createHttpClient } from '../http';
+import type { HttpClient } from '../http';
+import type {
+  LookupResult,
+  MessagingProvider,
+  MessagingVendor,
+  OutboundMessage,
+  ProviderCapabilities,
+  SendContext,
+  SendResult,
+} from '../port';
+import { readConfig } from './account-config';
+import type { SandboxConfig } from './account-config';
+import { bulkResultsOf, lookupResultsOf, sendResultOf } from './replies';
+import { verify } from './webhook';
+
+const BULK_LIMIT = 500;
+const LOOKUP_LIMIT = 50;
+const LOOKUP_TIMEOUT_MS = 10_000;
+const KEY_LIFE_MS = 24 * 3_600_000;
+
+/** The stand-in vendor of dev/sandbox; the first vendor of the port and the model for the next. */
+export const sandboxVendor: MessagingVendor = {
+  name: 'sandbox',
+  channels: CHANNELS,
+  parseConfig: (config) => ({ ...readConfig(config) }),
+  open: (config) => openAccount(readConfig(config)),
+  verifyWebhook: (config, request) => verify(readConfig(config).webhookSecret, request),
+};
+
+function openAccount(config: SandboxConfig): MessagingProvider {
+  const http = createHttpClient({ origin: config.url, connections: config.connections });
+  const account = new Account(config, http);
+  const provider: MessagingProvider = {
+    name: 'sandbox',
+    capabilities: capabilitiesOf(config),
+    send: (messages, context) => account.send(messages, context),
+    close: () => http.close(),
+  };
+  if (config.lookup) provider.lookup = (references) => account.lookup(references);
+  return provider;
+}
+
+function capabilitiesOf(config: SandboxConfig): ProviderCapabilities {
+  const onRepeat = config.idempotency === 'rejects' ? 'rejects' : 'same';
+  return {
+    channels: CHANNELS,
+    maxBatch: config.bulk ? BULK_LIMIT : 1,
+    idempotency: config.idempotency === false ? false : { ttlMs: KEY_LIFE_MS, onRepeat },
+    lookup: config.lookup ? { settlesAfterMs: config.lookupSettlesMs, authoritative: true } : false,
+  };
+}
+
+class Account {
+  readonly #config: SandboxConfig;
+  readonly #http: HttpClient;
+  readonly #authorization: string[];
+  readonly #headers: string[];
+
+  constructor(config: SandboxConfig, http: HttpClient) {
+    this.#config = config;
+    this.#http = http;
+    this.#authorization = ['authorization', `Bearer ${config.token}`];
+    this.#headers = [...this.#authorization, 'content-type', 'application/json'];
+  }
+
+  async send(messages: readonly OutboundMessage[], context: SendContext): Promise<SendResult[]> {
+    if (!this.#config.bulk) {
+      return Promise.all(messages.map((message) => this.#sendOne(message, context)));
+    }
+    const parts = await Promise.all(
+      inParts(messages, BULK_LIMIT).map((part) => this.#sendBulk(part, context)),
+    );
+    return parts.flat();
+  }
+
+  async lookup(references: readonly string[]): Promise<LookupResult[]> {
+    const parts = await Promise.all(
+      inParts(references, LOOKUP_LIMIT).map(async (part) => {
+        const query = part.map((one) => `reference=${encodeURIComponent(one)}`).join('&');
+        const outcome = await this.#http.call({
+          method: 'GET',
+          path: `/v1/messages?${query}`,
+          headers: this.#authorization,
+          body: null,
+          mayBegin: () => true,
+          requestTimeoutMs: LOOKUP_TIMEOUT_MS,
+        });
+        return lookupResultsOf(outcome, part);
+      }),
+    );
+    return parts.flat();
+  }
+
+  async #sendOne(message: OutboundMessage, context: SendContext): Promise<SendResult> {
+    const key = this.#config.idempotency === false ? [] : ['idempotency-key', message.reference];
+    const outcome = await this.#http.call({
+      method: 'POST',
+      path: '/v1/messages',
+      headers: [...this.#headers, ...key],
+      body: JSON.stringify(wireMessage(message)),
+      mayBegin: context.mayBegin,
+      requestTimeoutMs: context.requestTimeoutMs,
+    });
+    return sendResultOf(outcome);
+  }
+
+  async #sendBulk(messages: OutboundMessage[], context: SendContext): Promise<SendResult[]> {
+    const keyed = this.#config.idempotency !== false;
+    const items = messages.map((message) => ({
+      ...wireMessage(message),
+      ...(keyed ? { idempotencyKey: message.reference } : {}),
+    }));
+    const outcome = await this.#http.call({
+      method: 'POST',
+      path: '/v1/messages/bulk',
+      headers: this.#headers,
+      body: JSON.stringify({ messages: items }),
+      mayBegin: context.mayBegin,
+      requestTimeoutMs: context.requestTimeoutMs,
+    });
+    return bulkResultsOf(
+      outcome,
+      messages.map((message) => message.reference),
+    );
+  }
+}
+
+function wireMessage({ reference, channel, to, body, template }: OutboundMessage): object {
+  return { reference, channel, to, body, template };
+}
+
+function inParts<Item>(items: readonly Item[], size: number): Item[][] {
+  const parts: Item[][] = [];
+  for (let start = 0; start < items.length; start += size) {
+    parts.push(items.slice(start, start + size));
+  }
+  return parts;
+}
