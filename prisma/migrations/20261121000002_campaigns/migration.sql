@@ -142,7 +142,9 @@ CREATE TABLE campaign_executions (
   plan jsonb NOT NULL,
   -- The month of the ledger in which all rows of this execution lie; stored once, never computed again.
   ledger_month date NOT NULL,
+  -- Positions 0..recipients-1 are the audience; `fish` more positions follow it.
   recipients int NOT NULL,
+  fish int NOT NULL DEFAULT 0,
   lanes int NOT NULL,
   batch_size int NOT NULL,
   -- Why nothing is being sent right now, as the dispatch last saw it.

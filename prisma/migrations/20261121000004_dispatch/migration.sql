@@ -13,6 +13,12 @@ BEGIN
   PERFORM pg_advisory_xact_lock_shared(execution_lock(p_execution));
 END $$;
 
+-- The batch of a position: ranges of batch_size over the audience, then over the fish behind it.
+CREATE FUNCTION batch_of(e campaign_executions, p_position int) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN p_position < e.recipients THEN p_position / e.batch_size
+    ELSE (e.recipients + e.batch_size - 1) / e.batch_size + (p_position - e.recipients) / e.batch_size END
+$$;
+
 -- Takes the lane's next batch: raises its attempt (the fence) and reserves the cost of its people.
 -- outcome: claimed | waiting (until due) | done | stopped (not PROCESSING; control_version says which).
 -- shortfall: null, or why not everybody's cost was reserved: exhausted | contention.
@@ -245,10 +251,11 @@ BEGIN
       AND r.address NOT IN (SELECT address FROM touched);
 END $$;
 
--- Takes rows left in 'sending' by an older mark for a repeat with the same key. The gate was passed at the
--- first mark; only the state of the campaign counts. Answers as dispatch_mark.
+-- Takes rows left in 'sending' for a repeat with the same key: those whose call the caller itself has seen end
+-- (p_ended_marks), and those of anybody else once lease and grace are over. The gate was passed at the first
+-- mark; only the state of the campaign counts. Answers as dispatch_mark.
 CREATE FUNCTION dispatch_remark(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_mark uuid,
-  p_positions int[], p_lease_ms int, p_grace_ms int,
+  p_positions int[], p_ended_marks uuid[], p_lease_ms int, p_grace_ms int,
   OUT outcome text, OUT call_before timestamptz, OUT messages json)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -274,7 +281,7 @@ BEGIN
     UPDATE communications c SET mark_id = p_mark, attempt = p_attempt, call_before = dispatch_remark.call_before
       WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.step = 0 AND c.channel = e.channel
         AND c.position = ANY (p_positions) AND c.state = 'sending'
-        AND c.call_before + make_interval(secs => p_grace_ms / 1000.0) < at
+        AND (c.mark_id = ANY (p_ended_marks) OR c.call_before + make_interval(secs => p_grace_ms / 1000.0) < at)
       RETURNING c.position
   )
   SELECT json_agg(json_build_array(r.position, r.address, r.nome, r.cpf_cnpj, r.idcob_contrato, r.custom_message, r.variables)
@@ -460,10 +467,10 @@ BEGIN
   END IF;
 END $$;
 
--- Takes up to p_want tokens from a bucket that refills at p_rate per second up to p_burst.
--- granted 0 comes with how long to wait. Giving tokens back is taking a negative number.
+-- Takes up to p_want tokens from a bucket that refills at p_rate per second up to p_burst; with p_spacing_ms,
+-- nothing more is granted for that long. granted 0 comes with how long to wait. Giving back is taking a negative number.
 CREATE FUNCTION take_tokens(p_company uuid, p_key text, p_want int, p_rate double precision, p_burst double precision,
-  OUT granted int, OUT wait_ms int)
+  p_spacing_ms int, OUT granted int, OUT wait_ms int)
 LANGUAGE plpgsql AS $$
 DECLARE
   k rate_buckets;
@@ -487,7 +494,11 @@ BEGIN
     granted := CASE WHEN p_want < 0 THEN p_want ELSE greatest(0, least(p_want, floor(filled)::int)) END;
     wait_ms := CASE WHEN granted = 0 AND p_want > 0 THEN ceil((1 - filled) / (p_rate * factor) * 1000) ELSE 0 END;
   END IF;
-  UPDATE rate_buckets b SET tokens = least(p_burst, filled - granted), factor = take_tokens.factor, updated_at = at
+  UPDATE rate_buckets b SET tokens = least(p_burst, filled - granted), factor = take_tokens.factor, updated_at = at,
+      blocked_until = CASE
+        WHEN p_spacing_ms = 0 OR granted = 0 THEN b.blocked_until
+        WHEN granted > 0 THEN at + make_interval(secs => p_spacing_ms / 1000.0)
+      END
     WHERE b.company_id = p_company AND b.key = p_key;
 END $$;
 
@@ -529,7 +540,7 @@ BEGIN
   TRUNCATE delivery_target;
   INSERT INTO delivery_target
     SELECT w.id, w.status, w.error_code, w.occurred_at, k.ledger_month, k.source_id, k.position, k.step, k.channel,
-        k.position / e.batch_size, e.id IS NOT NULL
+        batch_of(e, k.position), e.id IS NOT NULL
       FROM webhook_inbox w
         LEFT JOIN provider_messages p ON p.credential_id = w.credential_id AND p.provider_id = w.provider_id
         LEFT JOIN LATERAL message_key(w.reference) r ON true

@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { getConnInfo } from '@hono/node-server/conninfo';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { bodyLimit } from 'hono/body-limit';
+import { createMiddleware } from 'hono/factory';
+import { secureHeaders } from 'hono/secure-headers';
+import { RegenteError } from '../domain/errors';
+import { authenticate } from './auth';
+import type { ApiDeps, AppEnv } from './context';
+import { answerError } from './errors';
+import { healthRoutes } from './health';
+import { walletRoutes } from './wallets';
+
+const JSON_LIMIT_BYTES = 1_048_576;
+
+/** The whole HTTP surface at a glance. */
+export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>();
+  app.onError((error, c) => answerError(error, c, deps.logger));
+  app.notFound((c) =>
+    answerError(new RegenteError('NOT_FOUND', 'There is no such route.'), c, deps.logger),
+  );
+
+  app.use(secureHeaders(), requestFacts(deps));
+  app.route('/', healthRoutes(deps));
+  app.use('/v1/*', authenticate(deps), limitBody());
+  app.route('/v1/wallets', walletRoutes(deps));
+
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+  });
+  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Regente', version: '1' } });
+  return app;
+}
+
+/** Request id, caller's address and the database, for everything that comes after. */
+function requestFacts({ config, db }: ApiDeps) {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const given = c.req.header('x-request-id');
+    const requestId = given !== undefined && /^[\w.-]{1,100}$/.test(given) ? given : randomUUID();
+    c.set('requestId', requestId);
+    c.set('ipAddress', callerAddress(c, config.TRUST_PROXY));
+    c.set('db', db);
+    c.header('X-Request-Id', requestId);
+    await next();
+  });
+}
+
+function callerAddress(c: Parameters<typeof getConnInfo>[0], trustProxy: boolean): string {
+  const forwarded = trustProxy
+    ? c.req.header('x-forwarded-for')?.split(',').at(-1)?.trim()
+    : undefined;
+  if (forwarded !== undefined && forwarded !== '') return forwarded;
+  try {
+    return getConnInfo(c).remote.address ?? 'unknown';
+  } catch {
+    // `app.request` in tests has no socket.
+    return 'unknown';
+  }
+}
+
+/** Everything but an upload is small; uploads count their own bytes. */
+function limitBody() {
+  const limit = bodyLimit({
+    maxSize: JSON_LIMIT_BYTES,
+    onError: () => {
+      throw new RegenteError('PAYLOAD_TOO_LARGE', 'The body is larger than 1 MB.');
+    },
+  });
+  return createMiddleware<AppEnv>(async (c, next) =>
+    c.req.method === 'PUT' && c.req.path.endsWith('/audience') ? next() : limit(c, next),
+  );
+}

@@ -1,0 +1,121 @@
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { z } from '@hono/zod-openapi';
+import type { ZodError } from 'zod';
+import { RegenteError, type ErrorCode, type FieldError } from '../domain/errors';
+import { fromDatabase } from '../prisma/errors';
+import type { Logger } from '../telemetry';
+import type { AppEnv } from './context';
+
+/** The one map from our codes to HTTP. */
+const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
+  VALIDATION: 400,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA: 415,
+  RATE_LIMITED: 429,
+  BUDGET_EXCEEDED: 409,
+  CONFIGURATION: 500,
+  PROVIDER: 502,
+  UNAVAILABLE: 503,
+  INTERNAL: 500,
+};
+
+/** RFC 9457. `code` is stable; `errors` points into the request body. */
+export const Problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    detail: z.string(),
+    requestId: z.string().optional(),
+    errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+  })
+  .catchall(z.unknown())
+  .openapi('Problem');
+
+/** Answers whatever was thrown as a problem document; what nobody foresaw is logged and told as INTERNAL. */
+export function answerError(thrown: unknown, c: Context<AppEnv>, logger: Logger): Response {
+  const error = asRegenteError(thrown);
+  if (error.code === 'INTERNAL' || error.code === 'CONFIGURATION') {
+    logger.error(
+      { err: thrown, requestId: c.get('requestId'), path: c.req.path },
+      'request failed',
+    );
+  }
+  if (error.retryAfterMs !== undefined)
+    c.header('Retry-After', String(Math.ceil(error.retryAfterMs / 1_000)));
+  if (error.code === 'UNAUTHENTICATED') c.header('WWW-Authenticate', 'Bearer');
+  const status = STATUS[error.code];
+  return c.body(
+    JSON.stringify({
+      type: `https://regente.dev/problems/${error.code.toLowerCase().replaceAll('_', '-')}`,
+      title: TITLES[error.code],
+      status,
+      code: error.code,
+      detail: error.message,
+      requestId: c.get('requestId'),
+      ...(error.fields.length > 0 ? { errors: error.fields } : {}),
+      ...error.details,
+    }),
+    status,
+    { 'content-type': 'application/problem+json' },
+  );
+}
+
+const TITLES: Readonly<Record<ErrorCode, string>> = {
+  VALIDATION: 'The request is not valid',
+  UNAUTHENTICATED: 'Not logged in',
+  FORBIDDEN: 'Not allowed',
+  NOT_FOUND: 'Not found',
+  CONFLICT: 'Not possible in the present state',
+  PAYLOAD_TOO_LARGE: 'Too large',
+  UNSUPPORTED_MEDIA: 'This kind of content is not accepted',
+  RATE_LIMITED: 'Too many requests',
+  BUDGET_EXCEEDED: 'The budget does not cover this',
+  CONFIGURATION: 'The service is not configured for this',
+  PROVIDER: 'The provider refused or failed',
+  UNAVAILABLE: 'Not available right now',
+  INTERNAL: 'Unexpected error',
+};
+
+function asRegenteError(thrown: unknown): RegenteError {
+  const error = fromDatabase(thrown);
+  if (error instanceof RegenteError) return error;
+  if (error instanceof HTTPException) {
+    if (error.status === 413)
+      return new RegenteError('PAYLOAD_TOO_LARGE', 'The body is larger than this route accepts.');
+    if (error.status === 400)
+      return new RegenteError('VALIDATION', 'The body is not valid JSON.', {
+        fields: [{ pointer: '', detail: 'not valid JSON' }],
+      });
+  }
+  return new RegenteError(
+    'INTERNAL',
+    'Something failed that should not; the request id finds it in the log.',
+    { cause: error },
+  );
+}
+
+/** A zod error as one RegenteError that names every field. */
+export function validationError(error: ZodError, where: string): RegenteError {
+  const fields: FieldError[] = error.issues.flatMap((issue) => {
+    const path = issue.path
+      .map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`)
+      .join('');
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        pointer: `${path}/${key}`,
+        detail: 'is not a known field',
+      }));
+    }
+    return [{ pointer: where === 'json' ? path : path.slice(1), detail: issue.message }];
+  });
+  const names = fields.map((field) => field.pointer || 'body').join(', ');
+  return new RegenteError('VALIDATION', `Not valid: ${names}.`, { fields });
+}

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+
+/** Who pays: a portfolio of a client of the company. `idgisAmbiente` is its id in the legacy systems. */
+export const WalletInput = z.strictObject({
+  name: z.string().trim().min(1).max(200),
+  idgisAmbiente: z.int().min(0).max(2_147_483_647),
+});
+export type WalletInput = z.infer<typeof WalletInput>;
+
+export const WalletPatch = WalletInput.partial();
+export type WalletPatch = z.infer<typeof WalletPatch>;
+
+export const WalletFilter = z.object({
+  name: z.string().max(200).optional(),
+  idgisAmbiente: z.coerce.number().int().optional(),
+});
+export type WalletFilter = z.infer<typeof WalletFilter>;
