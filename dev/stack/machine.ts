@@ -78,10 +78,12 @@ function run(
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...env, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      ...(options.withinMs === undefined
-        ? {}
-        : { timeout: options.withinMs, killSignal: 'SIGKILL' as const }),
     });
+    // Not spawn's own timeout: its timer runs on when the program could not even be started.
+    const impatience =
+      options.withinMs === undefined
+        ? undefined
+        : setTimeout(() => child.kill('SIGKILL'), options.withinMs);
     const output: string[] = [];
     const tail: string[] = [];
     const listen = (stream: Readable, keep: (line: string) => void): void => {
@@ -94,8 +96,12 @@ function run(
     };
     listen(child.stdout, (line) => output.push(line));
     listen(child.stderr, () => {});
-    child.on('error', (error) => resolve({ status: null, output: '', tail: [error.message] }));
+    child.on('error', (error) => {
+      clearTimeout(impatience);
+      resolve({ status: null, output: '', tail: [error.message] });
+    });
     child.on('close', (status, signal) => {
+      clearTimeout(impatience);
       if (signal !== null) tail.push(`ended by ${signal}`);
       resolve({ status, output: output.join('\n'), tail });
     });
@@ -112,6 +118,7 @@ async function download(url: string, file: string, answerWithinMs: number): Prom
     clearTimeout(impatience),
   );
   if (!response.ok || response.body === null) {
+    await response.body?.cancel();
     throw new Error(`${new URL(url).host} answered ${response.status}`);
   }
   const limit = setTimeout(() => abort.abort(new Error('too slow')), DOWNLOAD_WITHIN_MS);

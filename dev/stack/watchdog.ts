@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 
 /** What the watchdog does when this process is gone, whatever ended it. */
 interface Watchdog {
+  /** Its own process; undefined when it could not be started. */
+  readonly pid: number | undefined;
   guard(pid: number, stopSignal: NodeJS.Signals): void;
   release(pid: number): void;
   removeLater(folder: string): void;
@@ -20,7 +22,7 @@ export function watchdog(): Watchdog {
 }
 
 function startWatchdog(): Watchdog {
-  const child = spawn(process.execPath, [require.resolve('./watchdog.mjs')], {
+  const child = spawn(process.execPath, [require.resolve('./watchdog-process.mjs')], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
     cwd: '/',
@@ -31,6 +33,7 @@ function startWatchdog(): Watchdog {
     child.stdin.write(`${JSON.stringify(message)}\n`);
   };
   const watchdog: Watchdog = {
+    pid: child.pid,
     guard: (pid, stopSignal) => tell({ guard: pid, signal: stopSignal }),
     release: (pid) => tell({ release: pid }),
     removeLater: (folder) => tell({ remove: folder }),
