@@ -8,6 +8,8 @@ const UNAVAILABLE = new Set([
   'EPIPE',
   'ETIMEDOUT',
   'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
   '57P01',
   '57P02',
   '57P03',
@@ -21,6 +23,17 @@ const UNAVAILABLE = new Set([
   '25P03',
   '25P04',
   '57014',
+]);
+
+/** The driver's errors about a connection that is gone have no code, only these texts. */
+const DRIVER_UNAVAILABLE = new Set([
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+  'Connection terminated',
+  'Connection terminated unexpectedly',
+  'Connection terminated due to connection timeout',
+  'timeout exceeded when trying to connect',
+  'timeout expired',
 ]);
 
 const PRISMA_UNAVAILABLE = new Set([
@@ -37,6 +50,7 @@ const PRISMA_UNAVAILABLE = new Set([
 /** Turns what the driver or Prisma threw into a RegenteError where the cause is known; anything else stays itself. */
 export function fromDatabase(error: unknown): unknown {
   if (error instanceof RegenteError) return error;
+  if (error instanceof Error && DRIVER_UNAVAILABLE.has(error.message)) return unavailable(error);
   const state = sqlState(error);
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
     if (error.code === 'P2002') return conflict('Another entry already has this value.', error);

@@ -49,6 +49,8 @@ export async function withTenantConnection<T>(
   let connection: PoolClient | undefined;
   try {
     connection = await db.pool.connect();
+    // A server that goes away between two queries says so here; the next query then fails with it.
+    connection.on('error', ignore);
     await connection.query('BEGIN');
     await connection.query(
       `SELECT set_config('app.company_id', $1, true), set_config('statement_timeout', $2, true)`,
@@ -56,6 +58,7 @@ export async function withTenantConnection<T>(
     );
     const result = await work(connection as TenantConnection);
     await connection.query('COMMIT');
+    connection.off('error', ignore);
     connection.release();
     return result;
   } catch (error) {
@@ -64,3 +67,5 @@ export async function withTenantConnection<T>(
     throw fromDatabase(error);
   }
 }
+
+const ignore = (): void => {};
