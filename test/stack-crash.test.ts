@@ -33,6 +33,12 @@ const PROJECT = resolve(__dirname, '..');
 const LEFT_OUT = ['node_modules', '.git', '.regente', 'dist', 'coverage'];
 const started: ChildProcess[] = [];
 
+let engine: string;
+
+// A fresh machine builds the engine here.
+beforeAll(async () => {
+  engine = (await findEngineBinary(thisMachine())).path;
+}, 900_000);
 afterEach(() => {
   for (const child of started.splice(0)) child.kill('SIGKILL');
 });
@@ -110,7 +116,7 @@ test('a stack runs from a checkout that is closed to others, also as root, and f
   const checkout = closedCheckout(folder);
   const env = {
     REGENTE_CACHE_DIR: join(folder, 'cache'),
-    TEMPORAL_CLI: (await findEngineBinary(thisMachine())).path,
+    TEMPORAL_CLI: engine,
   };
   const first = await runStack('checkout', 'stay', { checkout, env });
   expect(first.report.answer).toBe('CORAÇÃO true');
