@@ -21,6 +21,7 @@ export interface OutboundMessage {
  * - `accepted`: the vendor took it and gave it an id.
  * - `rejected`: the vendor refused it for certain; `permanent` when the same message can never succeed.
  * - `retryLater`: refused for certain, for now (429 and its like); `afterMs` as the vendor said, else a guess.
+ * - `accountRefused`: the vendor refuses the account itself (wrong or blocked credentials); nothing was accepted.
  * - `notCalled`: no byte was written (lease over, connection refused, queue full).
  * - `ambiguous`: bytes were written and no answer proves anything.
  */
@@ -28,6 +29,7 @@ export type SendResult =
   | { kind: 'accepted'; providerId: string }
   | { kind: 'rejected'; code: string; detail: string; permanent: boolean }
   | { kind: 'retryLater'; afterMs: number; code: string }
+  | { kind: 'accountRefused'; code: string; detail: string }
   | { kind: 'notCalled'; code: string }
   | { kind: 'ambiguous'; code: string };
 

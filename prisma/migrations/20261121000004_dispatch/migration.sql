@@ -94,9 +94,10 @@ END $$;
 -- Marks the next people of a claimed batch: due deferred ones first, then those not reached yet.
 -- outcome: marked | stopped | fenced. `more`: the batch has more to mark now. `short`: the batch's money ran out.
 -- messages: [[position, address, nome, cpf_cnpj, idcob_contrato, custom_message, variables], ...].
+-- p_bad_row skips everybody of this call: the caller has found the one row that the database cannot take.
 -- p_zones and p_opens say in which time zones sending is not allowed now and when it will be (null: never again).
 CREATE FUNCTION dispatch_mark(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_mark uuid,
-  p_limit int, p_lease_ms int, p_credential_version int, p_zones text[], p_opens timestamptz[],
+  p_limit int, p_lease_ms int, p_credential_version int, p_zones text[], p_opens timestamptz[], p_bad_row boolean,
   OUT outcome text, OUT call_before timestamptz, OUT more boolean, OUT short boolean, OUT gated int, OUT messages json)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -152,6 +153,7 @@ BEGIN
         WHEN EXISTS (SELECT FROM opt_outs x WHERE x.company_id = p_company AND x.channel = e.channel AND x.address = r.address)
           THEN 'opt_out'
         WHEN e.send_until <= at THEN 'deadline'
+        WHEN p_bad_row THEN 'bad_row'
       END AS refusal,
       z.zone IS NOT NULL OR f.address IS NOT NULL AS deferred,
       greatest(z.opens, f.until) AS opens,
@@ -372,6 +374,21 @@ BEGIN
       WHERE d.execution_id = p_execution AND d.seq = p_seq AND t.n > 0
   )
   SELECT t.n, s.n, t.left_queued + t.left_cancelled INTO changed, second_ids, late FROM tally t, second s;
+END $$;
+
+-- The rows of a batch in 'sending': [[position, mark_id, marked_at, call_before, credential_version], ...].
+CREATE FUNCTION dispatch_open_rows(p_company uuid, p_execution uuid, p_seq int, OUT now timestamptz, OUT open json)
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('app.company_id', p_company::text, true);
+  now := clock_timestamp();
+  SELECT json_agg(json_build_array(c.position, c.mark_id, c.marked_at, c.call_before, c.credential_version) ORDER BY c.position)
+    INTO open
+    FROM campaign_executions e
+      JOIN dispatch_batches b ON b.execution_id = e.id AND b.seq = p_seq
+      JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = e.id AND c.step = 0 AND c.channel = e.channel
+        AND c.position BETWEEN b.from_position AND b.to_position
+    WHERE e.id = p_execution AND c.state = 'sending';
 END $$;
 
 -- Ends the holder's work on a batch: gives back the money that is left and books what was spent.

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { WaitReason } from '../../domain/campaigns';
+import { nextAllowed } from '../../domain/send-windows';
+import { noteWaiting } from '../../prisma/campaign-executions';
+import { markPeople, type HeldBatch, type MarkResult } from '../../prisma/dispatch/messages';
+import { sqlState } from '../../prisma/errors';
+import { withTenant } from '../../prisma/tenant';
+import { callAndSettle, createLease, type CallReport } from './call';
+import type { Turn } from './turn';
+
+/** How the work on a batch ended. */
+export type BatchEnd =
+  | { kind: 'finished' }
+  /** The turn is over; the batch goes on in the next one. */
+  | { kind: 'interrupted' }
+  /** Another attempt holds the batch. */
+  | { kind: 'fenced' }
+  /** The campaign is not PROCESSING any more. */
+  | { kind: 'stopped' }
+  /** The batch's reservation did not cover the next person. */
+  | { kind: 'short' }
+  | { kind: 'wait'; reason: WaitReason; waitMs: number }
+  /** The vendor refuses the account itself. */
+  | { kind: 'refused'; reason: string };
+
+/** Shorter waits are spent here; longer ones are the workflow's timer. */
+const INLINE_WAIT_MS = 1_500;
+/** Micro-batches of one lane that are with the vendor while the next one is marked. */
+const PIPELINE = 2;
+
+/** Marks, calls and settles micro-batches until the batch has nobody left to mark, or something ends the work. */
+export async function runBatch(turn: Turn, batch: HeldBatch): Promise<BatchEnd> {
+  const running = new Set<Promise<void>>();
+  const reports: CallReport[] = [];
+  let end: BatchEnd | undefined;
+  while (end === undefined) {
+    end = turn.isOver()
+      ? { kind: 'interrupted' }
+      : (endOf(reports) ?? (await markNext(turn, batch, running, reports)));
+    if (running.size >= PIPELINE) await Promise.race(running);
+  }
+  await Promise.all(running);
+  const learned = endOf(reports);
+  return end.kind === 'finished' || end.kind === 'interrupted' ? (learned ?? end) : end;
+}
+
+/** One round: tokens, mark, and the calls set going. Answers how the batch ends, or nothing to go on. */
+async function markNext(
+  turn: Turn,
+  batch: HeldBatch,
+  running: Set<Promise<void>>,
+  reports: CallReport[],
+): Promise<BatchEnd | undefined> {
+  const grant = await turn.pace.take();
+  if (grant.count === 0) {
+    if (grant.waitMs > INLINE_WAIT_MS)
+      return { kind: 'wait', reason: grant.reason, waitMs: grant.waitMs };
+    await delay(grant.waitMs);
+    return undefined;
+  }
+  const lease = createLease(turn.settings.leaseMs);
+  const markId = randomUUID();
+  const marked = await mark(turn, batch, markId, grant.count);
+  if (marked.outcome !== 'marked') {
+    await turn.pace.giveBack(grant.count);
+    return { kind: marked.outcome };
+  }
+  await turn.pace.giveBack(grant.count - marked.people.length);
+  if (marked.people.length > 0) {
+    await clearWaiting(turn);
+    const call = { markId, lease, people: marked.people, isRepeat: false };
+    const task = callAndSettle(turn, batch, call).then((report) => {
+      reports.push(report);
+      return void running.delete(task);
+    });
+    running.add(task);
+  }
+  if (marked.short) return { kind: 'short' };
+  return marked.more ? undefined : { kind: 'finished' };
+}
+
+/** Marks as many as granted; a row that the database cannot take is found by halving and skipped alone. */
+async function mark(
+  turn: Turn,
+  batch: HeldBatch,
+  markId: string,
+  limit: number,
+): Promise<MarkResult> {
+  const { db, settings, account } = turn;
+  const input = {
+    markId,
+    leaseMs: settings.leaseMs,
+    credentialVersion: account.version,
+    closedZones: closedZones(turn),
+  };
+  for (let size = limit; ; size = Math.floor(size / 2)) {
+    try {
+      return await markPeople(db, batch, { ...input, limit: Math.max(1, size), badRow: size < 1 });
+    } catch (error) {
+      if (size < 1 || sqlState(error)?.startsWith('22') !== true) throw error;
+    }
+  }
+}
+
+/** The zones of the audience in which nobody may be sent to right now. */
+function closedZones({ execution }: Turn): { zone: string; opensAtMs: number | null }[] {
+  const { sendWindow, quietHours, timeZones } = execution.plan;
+  if (sendWindow === null && quietHours === null) return [];
+  const now = Date.now();
+  return timeZones
+    .map((zone) => ({ zone, opensAtMs: nextAllowed(now, zone, sendWindow, quietHours) }))
+    .filter(({ opensAtMs }) => opensAtMs !== now);
+}
+
+async function clearWaiting(turn: Turn): Promise<void> {
+  const { db, execution } = turn;
+  if (execution.waitingReason === null) return;
+  execution.waitingReason = null;
+  await withTenant(db, execution.companyId, (tx) => noteWaiting(tx, execution.id, null));
+}
+
+/** What the answers of the vendor mean for the rest of the batch. */
+function endOf(reports: CallReport[]): BatchEnd | undefined {
+  for (const report of reports) {
+    if (report.kind === 'refused') return { kind: 'refused', reason: 'credentials_refused' };
+    if (report.kind === 'slower')
+      return { kind: 'wait', reason: 'rate_limit', waitMs: report.waitMs };
+    if (report.kind === 'down')
+      return { kind: 'wait', reason: 'provider_down', waitMs: report.waitMs };
+  }
+  reports.length = 0;
+  return undefined;
+}

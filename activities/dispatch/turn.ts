@@ -1,0 +1,55 @@
+import { createComposer, type Composer } from '../../domain/campaign-messages';
+import type { ExecutionView } from '../../prisma/campaign-executions';
+import type { Database } from '../../prisma/client';
+import type { Logger } from '../../telemetry';
+import type { ProviderAccount, ProviderAccounts } from '../provider-accounts';
+import { createPace, type Pace } from './pace';
+
+export interface DispatchSettings {
+  /** How long a mark allows its calls to begin. */
+  leaseMs: number;
+  microBatch: number;
+  providerTimeoutMs: number;
+  /** How long one activity works before it lets the engine look. */
+  turnMs: number;
+}
+
+export interface DispatchDeps {
+  db: Database;
+  accounts: ProviderAccounts;
+  settings: DispatchSettings;
+  logger: Logger;
+}
+
+/** Everything that one turn of work on an execution has at hand. */
+export interface Turn extends DispatchDeps {
+  execution: ExecutionView;
+  account: ProviderAccount;
+  compose: Composer;
+  pace: Pace;
+  /** Marks of this turn whose calls have ended without proving anything: their rows need no waiting. */
+  endedMarks: Set<string>;
+  /** The turn's time is over, or the engine wants it to end. */
+  isOver: () => boolean;
+}
+
+/** Opens the execution's account. Throws CONFIGURATION when it cannot be. */
+export async function createTurn(
+  deps: DispatchDeps,
+  execution: ExecutionView,
+  isOver: () => boolean,
+): Promise<Turn> {
+  const account = await deps.accounts.open(execution.companyId, execution.credentialId);
+  return {
+    ...deps,
+    execution,
+    account,
+    compose: createComposer(execution.plan.message),
+    pace: createPace(deps.db, execution, account, deps.settings),
+    endedMarks: new Set(),
+    isOver,
+  };
+}
+
+/** After how long rows of an unknown caller are touched: its request may last that long after the lease. */
+export const graceMs = (settings: DispatchSettings): number => settings.providerTimeoutMs + 1_000;

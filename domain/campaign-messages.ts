@@ -1,0 +1,83 @@
+import type { CampaignMessage } from './campaign-plans';
+import { normalizeName } from './column-names';
+import {
+  parseTemplate,
+  renderParts,
+  templateParameters,
+  type Lookup,
+  type TemplatePart,
+} from './message-templates';
+
+/** What a message is made of, of one person. */
+export interface MessageFields {
+  address: string;
+  nome: string | null;
+  cpfCnpj: string | null;
+  idcobContrato: string | null;
+  customMessage: string | null;
+  variables: Readonly<Record<string, string>>;
+}
+
+export type ComposedMessage =
+  | { ok: true; text: string; template?: { code: string; parameters: string[] } }
+  | { ok: false; missing: string };
+
+export type Composer = (person: MessageFields) => ComposedMessage;
+
+/**
+ * Prepares a campaign's message once; the composer then makes each person's text: the custom message of the row,
+ * else the template, else the base message. A variable that the person lacks is an answer, not a hole in the text.
+ */
+export function createComposer({ baseMessage, template }: CampaignMessage): Composer {
+  const base = baseMessage === null ? null : parseTemplate(baseMessage);
+  const content = template === null ? null : parseTemplate(template.content, template.variables);
+  return (person) => {
+    const lookup = lookupOf(person);
+    if (person.customMessage !== null && person.customMessage.trim() !== '') {
+      return render(parseTemplate(person.customMessage), lookup);
+    }
+    if (template !== null && content !== null) {
+      const rendered = render(content, lookup);
+      const filled = templateParameters(template.variables, lookup);
+      if (!rendered.ok || !filled.ok) return rendered.ok ? { ok: false, missing: '' } : rendered;
+      return { ...rendered, template: { code: template.code, parameters: filled.parameters } };
+    }
+    return base === null ? { ok: false, missing: 'mensagem' } : render(base, lookup);
+  };
+}
+
+function render(parts: readonly TemplatePart[], lookup: Lookup): ComposedMessage {
+  const rendered = renderParts(parts, lookup);
+  if (!rendered.ok) return { ok: false, missing: rendered.missing };
+  return rendered.text.trim() === ''
+    ? { ok: false, missing: 'mensagem' }
+    : { ok: true, text: rendered.text };
+}
+
+/** The person's own columns first, then the fields that every audience has, under the names that files give them. */
+function lookupOf(person: MessageFields): Lookup {
+  return (name) => {
+    if (Object.hasOwn(person.variables, name)) return person.variables[name];
+    switch (name) {
+      case 'nome':
+      case 'name':
+        return person.nome;
+      case 'primeiro_nome':
+      case 'first_name':
+        return person.nome?.trim().split(/\s+/)[0];
+      case 'cpf':
+      case 'cnpj':
+      case 'cpf_cnpj':
+        return person.cpfCnpj;
+      case 'contrato':
+      case 'idcob_contrato':
+        return person.idcobContrato;
+      case 'telefone':
+      case 'phone':
+      case 'email':
+        return person.address;
+      default:
+        return person.variables[normalizeName(name)];
+    }
+  };
+}

@@ -1,0 +1,204 @@
+import {
+  campaignStateOf,
+  executionTransition,
+  type ExecutionState,
+  type ExecutionVerb,
+  type WaitReason,
+} from '../domain/campaigns';
+import type { CampaignPlan } from '../domain/campaign-plans';
+import type { Channel } from '../domain/channels';
+import { notFound, RegenteError } from '../domain/errors';
+import type { CampaignExecution } from './generated/client';
+import type { TenantTx } from './tenant';
+
+/** What the workflows and the dispatch need to know of an execution. */
+export interface ExecutionView {
+  id: string;
+  companyId: string;
+  campaignId: string;
+  state: ExecutionState;
+  stateReason: string | null;
+  controlVersion: number;
+  credentialId: string;
+  channel: Channel;
+  ledgerMonth: string;
+  lanes: number;
+  scheduledAtMs: number | null;
+  onBudgetExhausted: 'pause' | 'fail';
+  waitingReason: string | null;
+  plan: CampaignPlan;
+}
+
+/** Throws NOT_FOUND. */
+export async function readExecution(tx: TenantTx, id: string): Promise<ExecutionView> {
+  const row = await tx.campaignExecution.findUnique({ where: { id } });
+  if (row === null) throw notFound('execution');
+  return viewOf(row);
+}
+
+function viewOf(row: CampaignExecution): ExecutionView {
+  return {
+    id: row.id,
+    companyId: row.companyId,
+    campaignId: row.campaignId,
+    state: row.state as ExecutionState,
+    stateReason: row.stateReason,
+    controlVersion: row.controlVersion,
+    credentialId: row.credentialId,
+    channel: row.channel as Channel,
+    ledgerMonth: row.ledgerMonth.toISOString().slice(0, 10),
+    lanes: row.lanes,
+    scheduledAtMs: row.scheduledAt?.getTime() ?? null,
+    onBudgetExhausted: row.onBudgetExhausted as 'pause' | 'fail',
+    waitingReason: row.waitingReason,
+    plan: row.plan as unknown as CampaignPlan,
+  };
+}
+
+export interface TransitionRequest {
+  executionId: string;
+  verb: ExecutionVerb;
+  reason?: string | null;
+  actorId?: string | null;
+  /** The transition only happens if nobody has changed the state since this version was read. */
+  expectedVersion?: number;
+}
+
+export interface TransitionResult {
+  before: ExecutionState;
+  after: ExecutionState;
+  controlVersion: number;
+  campaignId: string;
+}
+
+/** Takes the execution's lock alone: no mark begins or is under way while it is held (protocol §2). */
+export async function lockExecution(tx: TenantTx, executionId: string): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(execution_lock(${executionId}::uuid))`;
+}
+
+/**
+ * The one way in which an execution's state changes: under its lock, by compare-and-set on the version, together with
+ * the campaign's state and the outbox row that tells the engine to look again.
+ * Throws NOT_FOUND, or CONFLICT with the states from which the verb is allowed.
+ */
+export async function transitionExecution(
+  tx: TenantTx,
+  request: TransitionRequest,
+): Promise<TransitionResult> {
+  const { executionId, verb, reason = null, actorId = null, expectedVersion } = request;
+  await lockExecution(tx, executionId);
+  const row = await tx.campaignExecution.findUnique({ where: { id: executionId } });
+  if (row === null) throw notFound('execution');
+  const before = row.state as ExecutionState;
+  const { from, to } = executionTransition(verb);
+  if (
+    !from.includes(before) ||
+    (expectedVersion !== undefined && expectedVersion !== row.controlVersion)
+  ) {
+    throw refusal(verb, before, from);
+  }
+  // A campaign that was paused before its start goes back to waiting for it.
+  const after: ExecutionState = verb === 'resume' && row.startedAt === null ? 'PENDING' : to;
+  const now = new Date();
+  const updated = await tx.campaignExecution.update({
+    where: { id: executionId, controlVersion: row.controlVersion },
+    data: {
+      state: after,
+      // "Paused" keeps saying why it was paused.
+      stateReason:
+        verb === 'paused' || verb === 'cancelled' || verb === 'failed' ? row.stateReason : reason,
+      stateActor:
+        verb === 'paused' || verb === 'cancelled' || verb === 'failed' ? row.stateActor : actorId,
+      controlVersion: { increment: 1 },
+      waitingReason: null,
+      waitingUntil: null,
+      ...(verb === 'start' ? { startedAt: now } : {}),
+      ...(['FINISHED', 'FAILED', 'CANCELLED'].includes(after) ? { finishedAt: now } : {}),
+    },
+  });
+  if (row.executionType !== 'test') {
+    await tx.campaign.update({
+      where: { id: row.campaignId },
+      data: { state: campaignStateOf(after), stateReason: updated.stateReason },
+    });
+  }
+  await tellEngine(tx, row.companyId, executionId);
+  return { before, after, controlVersion: updated.controlVersion, campaignId: row.campaignId };
+}
+
+function refusal(
+  verb: ExecutionVerb,
+  state: ExecutionState,
+  allowed: readonly ExecutionState[],
+): RegenteError {
+  const states = allowed.map(campaignStateOf);
+  return new RegenteError(
+    'CONFLICT',
+    `"${verb}" is possible in ${states.join(', ')}; the campaign is ${campaignStateOf(state)}.`,
+    {
+      details: { state: campaignStateOf(state), allowedFrom: states },
+    },
+  );
+}
+
+/** Leaves a note for the relay: this execution's workflow has to look again. */
+export async function tellEngine(
+  tx: TenantTx,
+  companyId: string,
+  executionId: string,
+): Promise<void> {
+  await tx.outbox.create({ data: { companyId, topic: 'execution', subjectId: executionId } });
+}
+
+/**
+ * Until when a marked call may still begin, in milliseconds from now; 0 when none can. Rows past their lease do not
+ * count: whoever holds them begins no call any more.
+ */
+export async function inFlightForMs(tx: TenantTx, executionId: string): Promise<number> {
+  const [row] = await tx.$queryRaw<{ ms: number | null }[]>`
+    SELECT ceil(extract(epoch FROM max(c.call_before) - clock_timestamp()) * 1000)::int AS ms
+    FROM campaign_executions e
+      JOIN dispatch_batches b ON b.execution_id = e.id AND b.sending > 0
+      JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = e.id AND c.step = 0
+        AND c.channel = e.channel AND c.position BETWEEN b.from_position AND b.to_position
+    WHERE e.id = ${executionId}::uuid AND c.state = 'sending'`;
+  return Math.max(0, row?.ms ?? 0);
+}
+
+export interface EndCheck {
+  /** Everybody has a final state, and every batch is closed. */
+  complete: boolean;
+  rows: number;
+  open: number;
+}
+
+/** Counts the ledger itself, once, at the end: the counters alone do not end a campaign. */
+export async function checkEnd(tx: TenantTx, executionId: string): Promise<EndCheck> {
+  const [row] = await tx.$queryRaw<
+    { rows: number; open: number; expected: number; unclosed: number }[]
+  >`
+    SELECT e.recipients + e.fish AS expected, l.rows, l.open,
+      (SELECT count(*)::int FROM dispatch_batches b WHERE b.execution_id = e.id AND b.state <> 'closed') AS unclosed
+    FROM campaign_executions e CROSS JOIN LATERAL (
+      SELECT count(*)::int AS rows, (count(*) FILTER (WHERE c.state IN ('queued', 'sending')))::int AS open
+      FROM communications c WHERE c.ledger_month = e.ledger_month AND c.source_id = e.id) l
+    WHERE e.id = ${executionId}::uuid`;
+  if (row === undefined) throw notFound('execution');
+  const { rows, open, expected, unclosed } = row;
+  return { complete: rows === expected && open === 0 && unclosed === 0, rows, open };
+}
+
+/** Shows why nothing is sent right now; null when something is again. */
+export async function noteWaiting(
+  tx: TenantTx,
+  executionId: string,
+  waiting: { reason: WaitReason; untilMs: number } | null,
+): Promise<void> {
+  await tx.campaignExecution.updateMany({
+    where: { id: executionId, state: 'PROCESSING' },
+    data: {
+      waitingReason: waiting?.reason ?? null,
+      waitingUntil: waiting === null ? null : new Date(waiting.untilMs),
+    },
+  });
+}

@@ -1,0 +1,68 @@
+import {
+  Worker,
+  type ActivityExecuteInput,
+  type ActivityInboundCallsInterceptor,
+  type NativeConnection,
+  type Next,
+  type WorkerOptions as TemporalWorkerOptions,
+} from '@temporalio/worker';
+import { createActivities } from '../activities/index';
+import { toApplicationFailure } from '../activities/errors';
+import type { DispatchDeps } from '../activities/dispatch/turn';
+import { RegenteError } from '../domain/errors';
+import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
+import { workflowBundle } from './bundle';
+
+/** Maps our errors to the engine's, once, for every activity. */
+const errorInterceptor: ActivityInboundCallsInterceptor = {
+  async execute(
+    input: ActivityExecuteInput,
+    next: Next<ActivityInboundCallsInterceptor, 'execute'>,
+  ) {
+    try {
+      return await next(input);
+    } catch (error) {
+      throw error instanceof RegenteError ? toApplicationFailure(error) : error;
+    }
+  },
+};
+
+export interface WorkerOptions {
+  connection: NativeConnection;
+  namespace: string;
+  deps: DispatchDeps;
+  /** Lane turns at a time; each keeps two micro-batches with the vendor. */
+  maxLaneTurns?: number;
+}
+
+/** The two workers of a process: one that runs workflows and controls, one that calls providers. */
+export async function createWorkers({
+  connection,
+  namespace,
+  deps,
+  maxLaneTurns = 16,
+}: WorkerOptions): Promise<Worker[]> {
+  const activities = createActivities(deps);
+  const shared = {
+    connection,
+    namespace,
+    activities,
+    interceptors: { activity: [() => ({ inbound: errorInterceptor })] },
+    shutdownGraceTime: '15s',
+    shutdownForceTime: '25s',
+  } satisfies Partial<TemporalWorkerOptions>;
+  return Promise.all([
+    Worker.create({
+      ...shared,
+      taskQueue: CORE_QUEUE,
+      workflowBundle: await workflowBundle(),
+      // About 1 MB each; lanes and roots are few, so this is plenty.
+      maxCachedWorkflows: 200,
+    }),
+    Worker.create({
+      ...shared,
+      taskQueue: DELIVERY_QUEUE,
+      maxConcurrentActivityTaskExecutions: maxLaneTurns,
+    }),
+  ]);
+}

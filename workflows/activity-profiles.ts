@@ -1,0 +1,24 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+import { CORE_QUEUE, DELIVERY_QUEUE } from './task-queues';
+
+/** Retries for as long as it takes: PostgreSQL may be down for an hour and nobody may be lost for it. */
+const UNTIL_IT_WORKS = {
+  initialInterval: '500ms',
+  backoffCoefficient: 2,
+  maximumInterval: '15s',
+} as const;
+
+/** A read or a state change: one transaction. */
+export const CONTROL: ActivityOptions = {
+  taskQueue: CORE_QUEUE,
+  startToCloseTimeout: '2 minutes',
+  retry: UNTIL_IT_WORKS,
+};
+
+/** Work that heartbeats every two seconds; a worker that is silent for ten has died or is frozen. */
+export const DELIVERY: ActivityOptions = {
+  taskQueue: DELIVERY_QUEUE,
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: UNTIL_IT_WORKS,
+};
