@@ -38,6 +38,12 @@ function accept(kind: 'cpf' | 'cnpj', value: string, corrected: boolean): Parsed
   return { ok: true, kind, value, corrected };
 }
 
+/** Puts the check digits behind the first nine digits of a CPF, for invented people. */
+export function completeCpf(nineDigits: string): string {
+  const ten = `${nineDigits}${checkDigit(nineDigits, 9, 11)}`;
+  return `${ten}${checkDigit(ten, 10, 11)}`;
+}
+
 /** @param cpf 11 digits */
 function isCpf(cpf: string): boolean {
   if (allEqual(cpf)) return false;
