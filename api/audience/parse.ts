@@ -11,13 +11,7 @@ import { openAudienceFile } from './detect';
 import { readHeader } from './header';
 import { RecordSplitter } from './records';
 
-export type {
-  AudienceBatch,
-  AudienceCsvOptions,
-  AudienceFile,
-  AudienceProgress,
-  AudienceRow,
-} from './batches';
+export type { AudienceBatch, AudienceCsvOptions, AudienceProgress, AudienceRow } from './batches';
 
 export interface AudienceCsv {
   readonly progress: Readonly<AudienceProgress>;
