@@ -69,8 +69,8 @@ $$;
 CREATE FUNCTION lookup_verification_token(p_token_hash bytea)
 RETURNS TABLE (token_id uuid, company_id uuid, user_id uuid, purpose text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT t.id, t.company_id, t.user_id, t.purpose FROM verification_tokens t
-    WHERE t.token_hash = p_token_hash AND t.used_at IS NULL AND t.expires_at > now()
+  SELECT t.id, t.company_id, t.user_id, t.purpose FROM verification_tokens t JOIN users u ON u.id = t.user_id
+    WHERE t.token_hash = p_token_hash AND t.used_at IS NULL AND t.expires_at > now() AND u.status <> 'INACTIVE'
 $$;
 
 CREATE FUNCTION lookup_webhook(p_token text)

@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { createTestDatabase, query, withClient, type TestDatabase } from './support/database';
+import { insertSamples, type Row } from './support/sample-rows';
+
+const COMPANIES = [randomUUID(), randomUUID()].sort();
+
+let database: TestDatabase;
+let samples: Map<string, Row>[];
+beforeEach(async () => {
+  database = await createTestDatabase();
+  samples = await withClient(database.adminUrl, async (admin) => [
+    await insertSamples(admin, COMPANIES[0]!),
+    await insertSamples(admin, COMPANIES[1]!),
+  ]);
+});
+afterEach(() => database.drop());
+
+/** As the application, with no tenant. */
+const call = (sql: string, ...values: unknown[]): Promise<Record<string, unknown>[]> =>
+  query(database.appUrl, sql, values);
+
+/** As the superuser, whom no policy stops. */
+const force = (sql: string, ...values: unknown[]): Promise<Record<string, unknown>[]> =>
+  query(database.adminUrl, sql, values);
+
+const idsOf = (table: string): unknown[] => samples.map((rows) => rows.get(table)?.['id']);
+
+describe('outbox_due', () => {
+  test('answers what is due in all companies, the oldest first, and no more than asked for', async () => {
+    const [first, second] = idsOf('outbox');
+    await force(
+      `UPDATE outbox SET next_attempt_at = now() - interval '1 minute' WHERE id = $1`,
+      second,
+    );
+    const due = await call('SELECT * FROM outbox_due(10)');
+    expect(due.map(({ id }) => id)).toEqual([second, first]);
+    expect(due[0]).toEqual({
+      id: second,
+      company_id: COMPANIES[1],
+      topic: 'execution',
+      subject_id: samples[1]?.get('outbox')?.['subject_id'],
+    });
+    expect(await call('SELECT * FROM outbox_due(1)')).toHaveLength(1);
+  });
+
+  test('leaves out what was delivered and what is for later', async () => {
+    const [first, second] = idsOf('outbox');
+    await force('UPDATE outbox SET delivered_at = now() WHERE id = $1', first);
+    await force(
+      `UPDATE outbox SET next_attempt_at = now() + interval '1 hour' WHERE id = $1`,
+      second,
+    );
+    expect(await call('SELECT * FROM outbox_due(10)')).toEqual([]);
+  });
+});
+
+describe('open_executions', () => {
+  test('walks through those that have not ended, page by page', async () => {
+    const ids = idsOf('campaign_executions').map(String).sort();
+    const seen: unknown[] = [];
+    let after = '00000000-0000-0000-0000-000000000000';
+    for (let page = 0; page < 3; page += 1) {
+      const [row] = await call('SELECT * FROM open_executions($1, 1)', after);
+      if (row === undefined) break;
+      expect(row).toMatchObject({ state: 'PENDING', company_id: expect.any(String) });
+      seen.push(row['id']);
+      after = String(row['id']);
+    }
+    expect(seen).toEqual(ids);
+  });
+
+  test.each(['FINISHED', 'FAILED', 'CANCELLED'])('leaves out what is %s', async (state) => {
+    const [ended, open] = idsOf('campaign_executions');
+    await force('UPDATE campaign_executions SET state = $2 WHERE id = $1', ended, state);
+    const rows = await call(
+      `SELECT id FROM open_executions('00000000-0000-0000-0000-000000000000', 10)`,
+    );
+    expect(rows).toEqual([{ id: open }]);
+  });
+});
+
+describe('companies_with_due_events', () => {
+  test('names each company once, while it has an event that waits', async () => {
+    const due = async (): Promise<unknown[]> =>
+      (await call('SELECT * FROM companies_with_due_events() ORDER BY 1')).map(
+        (row) => row['company_id'],
+      );
+    expect(await due()).toEqual(COMPANIES);
+    const [first, second] = idsOf('webhook_inbox');
+    await force(`UPDATE webhook_inbox SET state = 'applied' WHERE id = $1`, first);
+    expect(await due()).toEqual([COMPANIES[1]]);
+    await force(
+      `UPDATE webhook_inbox SET next_attempt_at = now() + interval '1 hour' WHERE id = $1`,
+      second,
+    );
+    expect(await due()).toEqual([]);
+  });
+});
+
+describe('prune_expired', () => {
+  test('removes expired sessions and answers older than a day, and nothing else', async () => {
+    const [old, young] = idsOf('sessions');
+    await force(`UPDATE sessions SET expires_at = now() - interval '1 second' WHERE id = $1`, old);
+    await force(
+      `UPDATE sessions SET expires_at = now() + interval '1 second' WHERE id = $1`,
+      young,
+    );
+    const age =
+      'UPDATE idempotency_keys SET created_at = now() - $2::interval WHERE company_id = $1';
+    await force(age, COMPANIES[0], '24 hours 1 second');
+    await force(age, COMPANIES[1], '23 hours');
+    await call('SELECT prune_expired()');
+    expect(await force('SELECT id FROM sessions')).toEqual([{ id: young }]);
+    expect(await force('SELECT company_id FROM idempotency_keys')).toEqual([
+      { company_id: COMPANIES[1] },
+    ]);
+  });
+});
+
+describe('ledger_ensure_partitions', () => {
+  const partitions = async (): Promise<string[]> =>
+    (
+      await force(
+        `SELECT relname, pg_get_userbyid(relowner) AS owner FROM pg_class
+           WHERE relispartition AND relkind = 'r' AND relname LIKE 'communications_%' ORDER BY 1`,
+      )
+    ).map(({ relname, owner }) => `${String(owner)} ${String(relname)}`);
+
+  const months = async (from: number, to: number): Promise<string[]> =>
+    (
+      await force(
+        `SELECT 'regente_owner communications_' || to_char(now() AT TIME ZONE 'UTC' + make_interval(months => m), 'YYYYMM') AS name
+           FROM generate_series($1::int, $2) m ORDER BY 1`,
+        from,
+        to,
+      )
+    ).map(({ name }) => String(name));
+
+  test('is called by the application, makes what is missing, and nothing twice', async () => {
+    expect(await partitions()).toEqual(await months(-1, 4));
+    expect(await call('SELECT ledger_ensure_partitions(4) AS made')).toEqual([{ made: 0 }]);
+    expect(await call('SELECT ledger_ensure_partitions(7) AS made')).toEqual([{ made: 3 }]);
+    expect(await partitions()).toEqual(await months(-1, 7));
+    const [last = ''] = (await months(2, 2)).map((name) => name.split(' ')[1]);
+    await force(`DROP TABLE ${last}`);
+    expect(await call('SELECT ledger_ensure_partitions(4) AS made')).toEqual([{ made: 1 }]);
+    expect(await partitions()).toEqual(await months(-1, 7));
+  });
+
+  test('gives the application no way into a new partition but through the ledger', async () => {
+    await call('SELECT ledger_ensure_partitions(5)');
+    const [name = ''] = (await months(5, 5)).map((each) => each.split(' ')[1]);
+    await expect(call(`SELECT FROM ${name}`)).rejects.toMatchObject({ code: '42501' });
+  });
+});
