@@ -190,9 +190,15 @@ describe('functions that look across companies', () => {
   test('belong to a role that cannot log in', async () => {
     const [role] = await query(
       database.adminUrl,
-      `SELECT rolcanlogin, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = 'regente_definer'`,
+      `SELECT rolcanlogin, rolsuper, rolbypassrls, has_schema_privilege(oid, 'public', 'CREATE') AS may_create
+         FROM pg_roles WHERE rolname = 'regente_definer'`,
     );
-    expect(role).toEqual({ rolcanlogin: false, rolsuper: false, rolbypassrls: true });
+    expect(role).toEqual({
+      rolcanlogin: false,
+      rolsuper: false,
+      rolbypassrls: true,
+      may_create: false,
+    });
   });
 
   test('are closed to PUBLIC, open to the application and pin their search path', async () => {
