@@ -75,6 +75,7 @@ export async function markPeople(
     closedZones.map(({ opensAtMs }) =>
       opensAtMs === null ? null : new Date(opensAtMs).toISOString(),
     ),
+    input.badRow,
   ]);
   if (row.outcome !== 'marked') return { outcome: row.outcome };
   return {

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { createProviderAccounts } from '../../activities/provider-accounts';
+import type { DispatchSettings } from '../../activities/dispatch/turn';
+import { createRelay, type Relay } from '../../api/relay';
+import { startEngine } from '../../dev/stack/engine';
+import { findEngineBinary } from '../../dev/stack/engine-binary';
+import { thisMachine } from '../../dev/stack/machine';
+import { SANDBOX_TOKEN, startSandbox, type Sandbox } from '../../dev/sandbox/index';
+import { createEncryption, type Encryption } from '../../prisma/encryption';
+import { createLogger } from '../../telemetry';
+import { createWorkers } from '../../workers/worker';
+import { createTestDatabase, type TestDatabase } from './database';
+
+export interface DispatchBench extends TestDatabase {
+  engineAddress: string;
+  client: Client;
+  sandbox: Sandbox;
+  encryption: Encryption;
+  relay: Relay;
+  stop(): Promise<void>;
+}
+
+export const FAST: DispatchSettings = {
+  leaseMs: 2_000,
+  microBatch: 50,
+  providerTimeoutMs: 1_000,
+  turnMs: 3_000,
+};
+
+/** Database, engine, worker and stand-in vendor of a test file, all real, all its own. */
+export async function startDispatch(
+  settings: Partial<DispatchSettings> = {},
+): Promise<DispatchBench> {
+  const folder = await mkdtemp(join(tmpdir(), 'regente-dispatch-'));
+  const { path: binary } = await findEngineBinary(thisMachine());
+  const [database, engine, sandbox] = await Promise.all([
+    createTestDatabase(),
+    startEngine({ binary, logFile: join(folder, 'engine.log') }),
+    startSandbox(),
+  ]);
+  const { db } = database;
+  const logger = createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent', 'test');
+  const encryption = createEncryption([randomBytes(32)]);
+  const accounts = createProviderAccounts({ db, encryption });
+  const native = await NativeConnection.connect({ address: engine.address });
+  const workers = await createWorkers({
+    connection: native,
+    namespace: 'default',
+    deps: { db, accounts, settings: { ...FAST, ...settings }, logger },
+  });
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  const connection = await Connection.connect({ address: engine.address });
+  const client = new Client({ connection });
+  return {
+    ...database,
+    engineAddress: engine.address,
+    client,
+    sandbox,
+    encryption,
+    relay: createRelay({ db, client, logger }),
+    async stop() {
+      for (const worker of workers) worker.shutdown();
+      await running;
+      await Promise.all([native.close(), connection.close(), accounts.close(), sandbox.stop()]);
+      await engine.stop();
+      await database.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export { SANDBOX_TOKEN };
