@@ -33,14 +33,11 @@ export function decide(
   fault: Fault,
   receivedAt: number,
 ): Answer {
-  const answer =
+  return (
     limited(world, token) ??
     refused(world, message, fault, receivedAt) ??
-    taken(world, message, receivedAt);
-  if (world.settings.journal) {
-    world.noteOutcome(message.reference, receivedAt, `${answer.status} ${fault.kind}`);
-  }
-  return answer;
+    taken(world, message, receivedAt)
+  );
 }
 
 function limited(world: World, token: string): Answer | null {

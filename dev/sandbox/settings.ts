@@ -64,7 +64,7 @@ const webhooksSchema = z.strictObject({
 });
 
 const rejectCodeSchema = z.strictObject({
-  code: z.string(),
+  code: z.string().regex(/^\w{1,64}$/),
   status: z.number().int().min(400).max(499).default(400),
   permanent: z.boolean().default(true),
 });
@@ -114,7 +114,7 @@ export type SettingsPatch = Omit<z.input<typeof settingsSchema>, 'webhooks'> & {
   webhooks?: Partial<z.input<typeof webhooksSchema>> | null;
 };
 
-/** Throws a ZodError that names what is wrong. */
+/** Throws an Error that lists what is wrong. */
 export function mergeSettings(current: SandboxSettings | null, patch: unknown): SandboxSettings {
   const change = z.record(z.string(), z.unknown()).parse(patch ?? {});
   const merged: Record<string, unknown> = { ...current, ...change };
@@ -122,5 +122,7 @@ export function mergeSettings(current: SandboxSettings | null, patch: unknown): 
     const part = change[key];
     if (part !== null && typeof part === 'object') merged[key] = { ...current?.[key], ...part };
   }
-  return settingsSchema.parse(merged);
+  const parsed = settingsSchema.safeParse(merged);
+  if (parsed.success) return parsed.data;
+  throw new Error(`These are no sandbox settings:\n${z.prettifyError(parsed.error)}`);
 }

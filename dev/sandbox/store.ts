@@ -33,8 +33,9 @@ export function createStore(idPrefix: string): Store {
   const prints: number[] = [];
   const firstOf = new Map<string, number>();
   const countOf = new Map<string, number>();
-  /** Only keys that differ from their message's reference. */
-  const foreignKeys = new Map<string, number>();
+  const keyed: boolean[] = [];
+  /** Only keys that do not stand for the first message of the reference of the same name. */
+  const otherKeys = new Map<string, number>();
 
   const idOf = (index: number): string => idPrefix + index.toString(36);
   const describe = (index: number): AcceptedMessage => {
@@ -53,13 +54,17 @@ export function createStore(idPrefix: string): Store {
       references.push(reference);
       times.push(atMs);
       prints.push(print);
-      if (firstOf.has(reference)) countOf.set(reference, (countOf.get(reference) ?? 1) + 1);
-      else firstOf.set(reference, index);
-      if (key !== '' && key !== reference) foreignKeys.set(key, index);
+      keyed.push(key === reference);
+      const isFirst = !firstOf.has(reference);
+      if (isFirst) firstOf.set(reference, index);
+      else countOf.set(reference, (countOf.get(reference) ?? 1) + 1);
+      if (key !== '' && (key !== reference || !isFirst)) otherKeys.set(key, index);
       return idOf(index);
     },
     byKey(key, sinceMs) {
-      const index = foreignKeys.get(key) ?? firstOf.get(key);
+      const first = firstOf.get(key);
+      const own = first !== undefined && keyed[first] === true ? first : undefined;
+      const index = otherKeys.get(key) ?? own;
       if (index === undefined || (times[index] ?? 0) < sinceMs) return null;
       return { id: idOf(index), print: prints[index] ?? 0 };
     },

@@ -27,6 +27,7 @@ export function postMessage(
   const answer = strikesBefore(fault)
     ? null
     : decide(world, token, message, fault, request.receivedAt);
+  enter(world, message, fault, request.receivedAt, answer);
   afterLatency(world, message.reference, nth, () => deliver(world, reply, answer, fault));
 }
 
@@ -59,26 +60,47 @@ export function postBulk(
     world.noteCall(message.reference, request.receivedAt);
     return { message, fault };
   });
-  const results = strikesBefore(whole)
-    ? []
-    : asked.map((one) => bulkResult(world, token, one, request.receivedAt));
-  const answer = { status: 200, body: `{"results":[${results.join(',')}]}`, headers: '' };
+  const results = asked.map((one) => bulkResult(world, token, one, whole, request.receivedAt));
+  const answer = strikesBefore(whole)
+    ? null
+    : { status: 200, body: `{"results":[${results.join(',')}]}`, headers: '' };
   const draw = `bulk ${world.tally.bulkRequests}`;
   afterLatency(world, draw, 0, () => deliver(world, reply, answer, whole));
 }
 
 type Asked = { message: Message; fault: Fault } | { reference: unknown };
 
-function bulkResult(world: World, token: string, asked: Asked, receivedAt: number): string {
+function bulkResult(
+  world: World,
+  token: string,
+  asked: Asked,
+  whole: Fault,
+  receivedAt: number,
+): string {
   if (!('message' in asked)) {
     world.tally.invalid += 1;
     const named = JSON.stringify({ status: 400, reference: asked.reference });
     return `${named.slice(0, -1)},${failureBody('invalid_request', true).slice(1)}`;
   }
   const { message, fault } = asked;
-  const { status, body, retryAfter } = decide(world, token, message, fault, receivedAt);
+  const before = strikesBefore(whole);
+  const answer = before ? null : decide(world, token, message, fault, receivedAt);
+  enter(world, message, before ? whole : fault, receivedAt, answer);
+  if (answer === null) return '';
+  const { status, body, retryAfter } = answer;
   const wait = retryAfter === undefined ? '' : `"retryAfter":"${retryAfter}",`;
   return `{"status":${status},"reference":${JSON.stringify(message.reference)},${wait}${body.slice(1)}`;
+}
+
+function enter(
+  { settings, journal }: World,
+  { reference }: Message,
+  { kind }: Fault,
+  receivedAt: number,
+  answer: Answer | null,
+): void {
+  if (!settings.journal) return;
+  journal.push({ reference, receivedAt, status: answer?.status ?? null, fault: kind });
 }
 
 /** `GET /v1/messages?reference=…&reference=…`: what was accepted at least `settleMs` ago. */
@@ -100,7 +122,7 @@ function refuseWhole(world: World, reply: Connection): void {
 function afterLatency(world: World, name: string, nth: number, then: () => void): void {
   const { latency, seed } = world.settings;
   if (latency === null) then();
-  else setTimeout(then, latencyMs(latency, seed, name, nth));
+  else setTimeout(then, latencyMs(latency, seed, name, nth)).unref();
 }
 
 /** Sends the answer, or what the fault makes of it; a refusal reaches its caller whole. */
@@ -131,7 +153,7 @@ function deliver(world: World, reply: Connection, answer: Answer | null, fault: 
         return;
       case 'late':
         tally.late += 1;
-        setTimeout(() => sendAnswer(reply, answer), world.settings.lateMs);
+        setTimeout(() => sendAnswer(reply, answer), world.settings.lateMs).unref();
         return;
       case 'none':
       case 'reject':

@@ -45,10 +45,14 @@ export interface SandboxTotals extends Tally, WebhookTotals {
   lastCallAt: number | null;
 }
 
+/** One message that was asked for. */
 export interface JournalEntry {
   reference: string;
+  /** Wall clock (epoch ms) at which the request was read. */
   receivedAt: number;
-  outcome: string;
+  /** What the vendor decided; null where a fault came before any decision. */
+  status: number | null;
+  fault: string;
 }
 
 /** One of the newest messages, with its content. */
@@ -116,10 +120,6 @@ export class World {
     if (fence !== null && receivedAt > fence.at && reference.startsWith(fence.prefix)) {
       this.tally.lateStarts += 1;
     }
-  }
-
-  noteOutcome(reference: string, receivedAt: number, outcome: string): void {
-    if (this.settings.journal) this.journal.push({ reference, receivedAt, outcome });
   }
 
   show(message: ShownMessage): void {

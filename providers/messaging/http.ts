@@ -70,12 +70,20 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     }
   };
 
+  let closed: Promise<void> | null = null;
+  let drained = (): void => {};
+
   return {
     call: (call) =>
       new Promise((resolve) => {
+        if (closed !== null) {
+          resolve({ kind: 'notWritten', code: 'CLOSED' });
+          return;
+        }
         const exchange = new Exchange(call, (outcome) => {
           open.delete(exchange);
           resolve(outcome);
+          if (open.size === 0) drained();
         });
         open.add(exchange);
         sweeper ??= setInterval(sweep, SWEEP_MS);
@@ -84,7 +92,13 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           exchange,
         );
       }),
-    close: () => pool.close(),
+    close: () => {
+      closed ??= new Promise<void>((resolve) => {
+        drained = resolve;
+        if (open.size === 0) resolve();
+      }).then(() => pool.destroy());
+      return closed;
+    },
   };
 }
 
