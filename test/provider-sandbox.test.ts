@@ -210,11 +210,11 @@ describe('send', () => {
     expect(sandbox.totals()).toMatchObject({ requests: 2, unique: 2 });
   });
 
-  test('a wrong token or address spends no message: retryLater with a long wait', async () => {
+  test('a wrong token is about the account and spends no message', async () => {
     const sandbox = await sandboxWith({ tokens: ['another-token'] });
     const provider = accountAt(sandbox.url);
     const result = await sendOne(provider, message());
-    expect(result).toEqual({ kind: 'retryLater', afterMs: 30_000, code: 'HTTP_401' });
+    expect(result).toMatchObject({ kind: 'accountRefused', code: 'HTTP_401' });
     expect(sandbox.totals()).toMatchObject({ unauthorized: 1, accepted: 0 });
   });
 });
@@ -266,10 +266,10 @@ describe('bulk', () => {
     expect(sandbox.totals()).toMatchObject({ unique: 3 });
   });
 
-  test('an endpoint that is switched off spends no message', async () => {
+  test('an endpoint that is switched off is about the account and spends no message', async () => {
     const sandbox = await sandboxWith({ bulk: false });
     const result = await sendOne(accountAt(sandbox.url, { bulk: true }), message());
-    expect(result).toMatchObject({ kind: 'retryLater', code: 'HTTP_404' });
+    expect(result).toMatchObject({ kind: 'accountRefused', code: 'HTTP_404' });
   });
 });
 

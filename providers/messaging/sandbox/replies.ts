@@ -3,7 +3,6 @@ import type { HttpOutcome } from '../http';
 import type { LookupResult, SendResult } from '../port';
 
 const BUSY_MS = 1_000;
-const ACCOUNT_TROUBLE_MS = 30_000;
 
 /** What one reply of the vendor says about one message; a status per message comes from the bulk endpoint. */
 interface Verdict {
@@ -78,19 +77,16 @@ function judge({ status, retryAfter, reply }: Verdict): SendResult {
   if (status < 400 || status === 408 || status >= 500) {
     return { kind: 'ambiguous', code: `HTTP_${status}` };
   }
-  if (isAboutTheAccount(status) || code === undefined) {
-    return { kind: 'retryLater', afterMs: ACCOUNT_TROUBLE_MS, code: `HTTP_${status}` };
-  }
   const detail = isRecord(reply) ? (text(reply['message']) ?? '') : '';
-  return {
-    kind: 'rejected',
-    code,
-    detail,
-    permanent: isRecord(reply) && reply['permanent'] !== false,
-  };
+  if (isAboutTheAccount(status)) {
+    return { kind: 'accountRefused', code: `HTTP_${status}`, detail };
+  }
+  // Without the vendor's own words it may be a proxy that speaks: another time may end otherwise.
+  const permanent = code !== undefined && isRecord(reply) && reply['permanent'] !== false;
+  return { kind: 'rejected', code: code ?? `HTTP_${status}`, detail, permanent };
 }
 
-/** Token, address or plan: nothing is wrong with the message, so it must not be spent on this. */
+/** Token, plan or address: nothing is wrong with the message, so it must not be spent on this. */
 function isAboutTheAccount(status: number): boolean {
   return status === 401 || status === 402 || status === 403 || status === 404 || status === 405;
 }
