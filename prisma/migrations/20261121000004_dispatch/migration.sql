@@ -551,27 +551,14 @@ BEGIN
     RETURN;
   END IF;
 
-  CREATE TEMPORARY TABLE IF NOT EXISTS delivery_target (
-    event_id uuid, status text, error_code text, occurred_at timestamptz, ledger_month date, source_id uuid, position int,
-    step int, channel text, seq int, is_campaign boolean) ON COMMIT DROP;
-  TRUNCATE delivery_target;
-  INSERT INTO delivery_target
-    SELECT w.id, w.status, w.error_code, w.occurred_at, k.ledger_month, k.source_id, k.position, k.step, k.channel,
-        batch_of(e, k.position), e.id IS NOT NULL
-      FROM webhook_inbox w
-        LEFT JOIN provider_messages p ON p.credential_id = w.credential_id AND p.provider_id = w.provider_id
-        LEFT JOIN LATERAL message_key(w.reference) r ON true
-        CROSS JOIN LATERAL (SELECT coalesce(r.ledger_month, p.ledger_month) AS ledger_month,
-          coalesce(r.source_id, p.source_id) AS source_id, coalesce(r.position, p.position) AS position,
-          coalesce(r.step, p.step) AS step, coalesce(r.channel, p.channel) AS channel) k
-        LEFT JOIN campaign_executions e ON e.id = k.source_id
-      WHERE w.id = ANY (ids) AND k.source_id IS NOT NULL;
-  -- Only the batch row, then the message rows: the order that settle keeps.
+  -- First the batch rows, then the message rows: the order that settle keeps.
   PERFORM 1 FROM dispatch_batches d
-    WHERE (d.execution_id, d.seq) IN (SELECT t.source_id, t.seq FROM delivery_target t WHERE t.is_campaign)
+    WHERE (d.execution_id, d.seq) IN (SELECT t.source_id, t.seq FROM delivery_targets(ids) t)
     ORDER BY d.execution_id, d.seq FOR UPDATE;
 
-  WITH best AS (
+  WITH target AS (
+    SELECT * FROM delivery_targets(ids)
+  ), best AS (
     SELECT t.ledger_month, t.source_id, t.position, t.step, t.channel, min(t.seq) AS seq,
       (array_agg(delivery_state(t.status) ORDER BY delivery_rank(delivery_state(t.status)) DESC))[1] AS state,
       min(t.occurred_at) FILTER (WHERE t.status = 'delivered') AS delivered_at,
@@ -580,7 +567,7 @@ BEGIN
       min(t.occurred_at) FILTER (WHERE t.status = 'failed') AS failed_at,
       min(t.occurred_at) AS first_at,
       max(t.error_code) AS error_code
-    FROM delivery_target t GROUP BY 1, 2, 3, 4, 5
+    FROM target t GROUP BY 1, 2, 3, 4, 5
   ), moved AS (
     UPDATE communications c SET
         state = CASE WHEN delivery_rank(b.state) > delivery_rank(c.state) THEN b.state ELSE c.state END,
@@ -594,7 +581,7 @@ BEGIN
       WHERE c.ledger_month = b.ledger_month AND c.source_id = b.source_id AND c.position = b.position AND c.step = b.step
         AND c.channel = b.channel
         AND c.state IN ('sending', 'unknown', 'sent', 'undelivered', 'delivered', 'read', 'clicked')
-      RETURNING c.source_id, b.seq, old.state AS before, new.state AS after, c.cost
+      RETURNING c.ledger_month, c.source_id, c.position, c.step, c.channel, b.seq, old.state AS before, new.state AS after, c.cost
   ), tally AS (
     SELECT source_id, seq,
       count(*) FILTER (WHERE before = 'sending') AS left_sending, count(*) FILTER (WHERE before = 'unknown') AS left_unknown,
@@ -611,13 +598,14 @@ BEGIN
         undelivered = d.undelivered + t.undelivered, held = d.held - t.spent, spent = d.spent + t.spent,
         charged_messages = d.charged_messages + t.left_sending
       FROM tally t WHERE d.execution_id = t.source_id AND d.seq = t.seq
+  ), done AS (
+    UPDATE webhook_inbox w SET state = 'applied', applied_at = clock_timestamp(), attempts = w.attempts + 1
+      FROM target t JOIN moved m USING (ledger_month, source_id, position, step, channel)
+      WHERE w.id = t.event_id
+      RETURNING w.id
   )
-  SELECT count(*) INTO applied FROM moved;
+  SELECT count(*) INTO applied FROM done;
 
-  UPDATE webhook_inbox w SET state = 'applied', applied_at = clock_timestamp(), attempts = w.attempts + 1
-    WHERE w.id IN (SELECT t.event_id FROM delivery_target t JOIN communications c ON c.ledger_month = t.ledger_month
-      AND c.source_id = t.source_id AND c.position = t.position AND c.step = t.step AND c.channel = t.channel
-      AND c.state IN ('sent', 'undelivered', 'delivered', 'read', 'clicked'));
   UPDATE webhook_inbox w SET
       state = CASE WHEN w.received_at < clock_timestamp() - p_max_age THEN 'expired' ELSE 'pending' END,
       attempts = w.attempts + 1,
@@ -637,6 +625,24 @@ CREATE FUNCTION delivery_rank(state text) RETURNS int LANGUAGE sql IMMUTABLE PAR
 CREATE FUNCTION message_key(reference text, OUT ledger_month date, OUT source_id uuid, OUT "position" int, OUT step int, OUT channel text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT to_date(p[1], 'YYYYMM'), p[2]::uuid, p[3]::int, p[4]::int, p[5]
-  FROM regexp_match(reference, '^(\d{4}(?:0[1-9]|1[0-2]))\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,9})\.(\d{1,9})\.([a-z]{2,10})$') AS p
+  FROM regexp_match(reference, '^([0-9]{4}(?:0[1-9]|1[0-2]))\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([0-9]{1,9})\.([0-9]{1,9})\.([a-z]{2,10})$') AS p
   WHERE p IS NOT NULL
+$$;
+
+-- Which ledger row each event is about: by our own reference, else by the vendor's id. Nothing for an event that
+-- matches neither (yet): it may have come before our own commit of the id.
+CREATE FUNCTION delivery_targets(p_ids uuid[])
+RETURNS TABLE (event_id uuid, status text, error_code text, occurred_at timestamptz, ledger_month date, source_id uuid,
+  "position" int, step int, channel text, seq int)
+LANGUAGE sql STABLE AS $$
+  SELECT w.id, w.status, w.error_code, w.occurred_at, k.ledger_month, k.source_id, k.position, k.step, k.channel,
+      batch_of(e, k.position)
+    FROM webhook_inbox w
+      LEFT JOIN provider_messages p ON p.credential_id = w.credential_id AND p.provider_id = w.provider_id
+      LEFT JOIN LATERAL message_key(w.reference) r ON true
+      CROSS JOIN LATERAL (SELECT coalesce(r.ledger_month, p.ledger_month) AS ledger_month,
+        coalesce(r.source_id, p.source_id) AS source_id, coalesce(r.position, p.position) AS position,
+        coalesce(r.step, p.step) AS step, coalesce(r.channel, p.channel) AS channel) k
+      LEFT JOIN campaign_executions e ON e.id = k.source_id
+    WHERE w.id = ANY (p_ids) AND k.source_id IS NOT NULL AND (e.id IS NULL OR e.credential_id = w.credential_id)
 $$;
