@@ -6,7 +6,9 @@ import { createMiddleware } from 'hono/factory';
 import { secureHeaders } from 'hono/secure-headers';
 import { RegenteError } from '../domain/errors';
 import { authenticate } from './auth';
+import { brokerRoutes } from './brokers';
 import type { ApiDeps, AppEnv } from './context';
+import { credentialRoutes } from './credentials';
 import { answerError } from './errors';
 import { healthRoutes } from './health';
 import { walletRoutes } from './wallets';
@@ -25,6 +27,8 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   app.route('/', healthRoutes(deps));
   app.use('/v1/*', authenticate(deps), limitBody());
   app.route('/v1/wallets', walletRoutes(deps));
+  app.route('/v1/brokers', brokerRoutes(deps));
+  app.route('/v1/credentials', credentialRoutes(deps));
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',

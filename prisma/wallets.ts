@@ -1,8 +1,15 @@
 import type { WalletFilter, WalletInput, WalletPatch } from '../domain/wallets.schema';
 import { notFound } from '../domain/errors';
+import { refuseInUse, unlessTaken } from './conflicts';
+import { containing } from './filters';
 import type { Wallet } from './generated/client';
 import type { PageArgs } from './paging';
 import type { TenantTx } from './tenant';
+
+const TAKEN = {
+  message: 'The company has a wallet with this idgisAmbiente already.',
+  pointer: '/idgisAmbiente',
+};
 
 export async function listWallets(
   tx: TenantTx,
@@ -10,13 +17,7 @@ export async function listWallets(
   { after, ...page }: PageArgs,
 ): Promise<Wallet[]> {
   return tx.wallet.findMany({
-    where: {
-      ...after,
-      ...(filter.name === undefined
-        ? {}
-        : { name: { contains: filter.name, mode: 'insensitive' } }),
-      ...(filter.idgisAmbiente === undefined ? {} : { idgisAmbiente: filter.idgisAmbiente }),
-    },
+    where: { ...after, name: containing(filter.name), idgisAmbiente: filter.idgisAmbiente },
     ...page,
   });
 }
@@ -34,14 +35,19 @@ export async function createWallet(
   companyId: string,
   input: WalletInput,
 ): Promise<Wallet> {
-  return tx.wallet.create({ data: { companyId, ...input } });
+  return unlessTaken(tx.wallet.create({ data: { companyId, ...input } }), TAKEN);
 }
 
 export async function updateWallet(tx: TenantTx, id: string, input: WalletPatch): Promise<Wallet> {
-  return tx.wallet.update({ where: { id }, data: input });
+  return unlessTaken(tx.wallet.update({ where: { id }, data: input }), TAKEN);
 }
 
 /** Throws CONFLICT while a budget, credential or campaign uses it. */
 export async function deleteWallet(tx: TenantTx, id: string): Promise<void> {
+  refuseInUse('wallet', {
+    campaigns: await tx.campaign.count({ where: { walletId: id } }),
+    budgets: await tx.budget.count({ where: { walletId: id } }),
+    credentials: await tx.credential.count({ where: { walletId: id } }),
+  });
   await tx.wallet.delete({ where: { id } });
 }
