@@ -7,10 +7,12 @@ import { secureHeaders } from 'hono/secure-headers';
 import { RegenteError } from '../domain/errors';
 import { authenticate } from './auth';
 import { brokerRoutes } from './brokers';
+import { budgetRoutes } from './budgets';
 import type { ApiDeps, AppEnv } from './context';
 import { credentialRoutes } from './credentials';
 import { answerError } from './errors';
 import { healthRoutes } from './health';
+import { spendingRoutes } from './spending';
 import { walletRoutes } from './wallets';
 
 const JSON_LIMIT_BYTES = 1_048_576;
@@ -29,6 +31,8 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   app.route('/v1/wallets', walletRoutes(deps));
   app.route('/v1/brokers', brokerRoutes(deps));
   app.route('/v1/credentials', credentialRoutes(deps));
+  app.route('/v1/budgets', budgetRoutes(deps));
+  app.route('/v1/reports', spendingRoutes(deps));
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',

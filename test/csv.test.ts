@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { csvStream, type CsvCell, type CsvForm } from '../api/csv';
+
+async function csv(cells: CsvCell[], form: CsvForm = 'csv'): Promise<string> {
+  const columns = cells.map((cell, index) => ({ header: `c${index}`, cell: () => cell }));
+  const bytes = await new Response(csvStream(columns, [null], form)).arrayBuffer();
+  const [, line = ''] = Buffer.from(bytes)
+    .toString('utf8')
+    .split(/\r\n(.*)/s);
+  return line.replace(/\r\n$/, '');
+}
+
+test.each(['=1+1', '+55', '-1', '@x', '\tx', '\rx', '\nx', '＝1', "=cmd|' /C calc'!A0"])(
+  'the text %j is no formula for a spreadsheet',
+  async (text) => {
+    for (const form of ['csv', 'csv-br'] as const)
+      expect(await csv([text], form)).toMatch(/^"?'[=+\-@\t\r\n＝]/);
+  },
+);
+
+test('numbers and decimals of ours are not taken for formulas', async () => {
+  expect(await csv([-1.5, { decimal: '-0.0001' }, 10, null])).toBe('-1.5,-0.0001,10,');
+  expect(await csv([-1.5, { decimal: '-0.0001' }, 10, null], 'csv-br')).toBe('-1,5;-0,0001;10;');
+});
+
+test('separators, quotes and line breaks stay inside their cell', async () => {
+  expect(await csv(['a,b', 'c;d', 'e"f', 'g\nh', ' i', 'ção'])).toBe(
+    '"a,b","c;d","e""f","g\nh"," i",ção',
+  );
+});
+
+test('the Brazilian form begins with one byte order mark', async () => {
+  const stream = csvStream([{ header: 'a', cell: () => 'b' }], [1], 'csv-br');
+  const bytes = Buffer.from(await new Response(stream).arrayBuffer());
+  expect(bytes.toString('utf8')).toBe('\ufeffa\r\nb\r\n');
+});
+
+test('rows are read as they are wanted, and no more when the reader leaves', async () => {
+  let read = 0;
+  let ended = false;
+  async function* endless() {
+    try {
+      for (;;) {
+        await delay(0);
+        yield read++;
+      }
+    } finally {
+      ended = true;
+    }
+  }
+  const wide = 'x'.repeat(10_000);
+  const reader = csvStream([{ header: 'a', cell: () => wide }], endless(), 'csv').getReader();
+  await reader.read();
+  await delay(50);
+  expect(read).toBeLessThan(30);
+  await reader.cancel();
+  expect(ended).toBe(true);
+});
+
+test('rows that fail make the stream fail, so that nobody takes a part for the whole', async () => {
+  function* broken() {
+    yield 1;
+    throw new Error('gone');
+  }
+  const stream = csvStream([{ header: 'a', cell: (row) => row }], broken(), 'csv');
+  await expect(new Response(stream).text()).rejects.toThrow('gone');
+});
