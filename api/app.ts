@@ -13,6 +13,7 @@ import { credentialRoutes } from './credentials';
 import { answerError } from './errors';
 import { healthRoutes } from './health';
 import { spendingRoutes } from './spending';
+import { templateRoutes } from './templates';
 import { walletRoutes } from './wallets';
 
 const JSON_LIMIT_BYTES = 1_048_576;
@@ -33,6 +34,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   app.route('/v1/credentials', credentialRoutes(deps));
   app.route('/v1/budgets', budgetRoutes(deps));
   app.route('/v1/reports', spendingRoutes(deps));
+  app.route('/v1/templates', templateRoutes(deps));
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',

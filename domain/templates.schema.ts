@@ -1,0 +1,35 @@
+import { z } from 'zod';
+
+const Content = z.string().min(1).max(5_000);
+const Variables = z.record(z.string().min(1).max(40), z.string().trim().min(1).max(80));
+/** One person's values by column (`nome`) or by number (`1`). */
+const Values = z.record(z.string().min(1).max(80), z.string().max(1_000));
+
+const Fields = z.strictObject({
+  name: z.string().trim().min(1).max(200),
+  templateCode: z.string().trim().min(1).max(200),
+  content: Content,
+  variables: Variables,
+});
+
+/** A message as the vendor has approved it, under the code that its API asks for. */
+export const TemplateInput = Fields.extend({ variables: Variables.default({}) });
+export type TemplateInput = z.infer<typeof TemplateInput>;
+
+export const TemplatePatch = Fields.partial();
+export type TemplatePatch = z.infer<typeof TemplatePatch>;
+
+export const TemplateFilter = z.object({
+  name: z.string().max(200).optional(),
+  templateCode: z.string().max(200).optional(),
+});
+export type TemplateFilter = z.infer<typeof TemplateFilter>;
+
+export const TemplateValues = z.strictObject({ values: Values.default({}) });
+
+/** A template that is not stored yet, and one person's values. */
+export const TemplateDraft = z.strictObject({
+  content: Content,
+  variables: Variables.default({}),
+  values: Values.default({}),
+});

@@ -1,0 +1,67 @@
+import { notFound } from '../domain/errors';
+import { checkTemplate, type TemplateText } from '../domain/templates';
+import type { TemplateFilter, TemplateInput, TemplatePatch } from '../domain/templates.schema';
+import { refuseInUse, unlessTaken } from './conflicts';
+import { containing } from './filters';
+import type { Template } from './generated/client';
+import type { PageArgs } from './paging';
+import type { TenantTx } from './tenant';
+
+const TAKEN = {
+  message: 'The company has a template with this templateCode already.',
+  pointer: '/templateCode',
+};
+
+/** The text of a stored template, as `domain/templates` takes it. */
+export function textOf({ content, variables }: Template): TemplateText {
+  return { content, variables: variables as Record<string, string> };
+}
+
+export async function listTemplates(
+  tx: TenantTx,
+  filter: TemplateFilter,
+  { after, ...page }: PageArgs,
+): Promise<Template[]> {
+  return tx.template.findMany({
+    where: { ...after, name: containing(filter.name), templateCode: filter.templateCode },
+    ...page,
+  });
+}
+
+/** Throws NOT_FOUND; another company's template is not found either. */
+export async function getTemplate(tx: TenantTx, id: string): Promise<Template> {
+  const template = await tx.template.findUnique({ where: { id } });
+  if (template === null) throw notFound('template');
+  return template;
+}
+
+/** Throws VALIDATION where content and variables disagree, CONFLICT for a templateCode that the company has. */
+export async function createTemplate(
+  tx: TenantTx,
+  companyId: string,
+  input: TemplateInput,
+): Promise<Template> {
+  checkTemplate(input);
+  return unlessTaken(tx.template.create({ data: { companyId, ...input } }), TAKEN);
+}
+
+/**
+ * Allowed at any time, also while campaigns use the template: a campaign freezes its message when it is submitted,
+ * so what is pending, approved or being sent keeps the old text. Throws as `createTemplate`.
+ */
+export async function updateTemplate(
+  tx: TenantTx,
+  before: Template,
+  input: TemplatePatch,
+): Promise<Template> {
+  checkTemplate({ ...textOf(before), ...input });
+  return unlessTaken(tx.template.update({ where: { id: before.id }, data: input }), TAKEN);
+}
+
+/** Throws CONFLICT while a campaign uses it. */
+export async function deleteTemplate(tx: TenantTx, id: string): Promise<void> {
+  refuseInUse('template', {
+    campaigns: await tx.campaign.count({ where: { templateId: id } }),
+  });
+  await tx.template.delete({ where: { id } });
+}
