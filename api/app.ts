@@ -6,12 +6,15 @@ import { createMiddleware } from 'hono/factory';
 import { secureHeaders } from 'hono/secure-headers';
 import { RegenteError } from '../domain/errors';
 import { authenticate } from './auth';
+import { blocklistRoutes } from './blocklist';
 import { brokerRoutes } from './brokers';
 import { budgetRoutes } from './budgets';
 import type { ApiDeps, AppEnv } from './context';
 import { credentialRoutes } from './credentials';
 import { answerError } from './errors';
+import { fishRoutes } from './fish';
 import { healthRoutes } from './health';
+import { optOutRoutes } from './opt-outs';
 import { spendingRoutes } from './spending';
 import { templateRoutes } from './templates';
 import { walletRoutes } from './wallets';
@@ -35,6 +38,9 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   app.route('/v1/budgets', budgetRoutes(deps));
   app.route('/v1/reports', spendingRoutes(deps));
   app.route('/v1/templates', templateRoutes(deps));
+  app.route('/v1/blocklist', blocklistRoutes(deps));
+  app.route('/v1/fish', fishRoutes(deps));
+  app.route('/v1/opt-outs', optOutRoutes(deps));
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
@@ -70,6 +76,9 @@ function callerAddress(c: Parameters<typeof getConnInfo>[0], trustProxy: boolean
   }
 }
 
+/** The files that may be large. */
+const UPLOAD = /\/(audience|import)$/;
+
 /** Everything but an upload is small; uploads count their own bytes. */
 function limitBody() {
   const limit = bodyLimit({
@@ -79,6 +88,6 @@ function limitBody() {
     },
   });
   return createMiddleware<AppEnv>(async (c, next) =>
-    c.req.method === 'PUT' && c.req.path.endsWith('/audience') ? next() : limit(c, next),
+    c.req.method === 'PUT' && UPLOAD.test(c.req.path) ? next() : limit(c, next),
   );
 }

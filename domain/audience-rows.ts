@@ -229,7 +229,7 @@ function inline(text: string | null): string | null {
 }
 
 /** The trimmed cell, or null when there is nothing in it. */
-function present(cells: readonly string[], index: number | undefined): string | null {
+export function present(cells: readonly string[], index: number | undefined): string | null {
   if (index === undefined) return null;
   const cell = (cells[index] ?? '').trim();
   return cell === '' || NOTHING.has(cell) ? null : cell;

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { PhoneText } from './phones.schema';
+
+/** Somebody of the company who receives every campaign, to see that it goes out. */
+export const FishInput = z.strictObject({
+  name: z.string().trim().min(1).max(200),
+  phone: PhoneText,
+});
+export type FishInput = z.infer<typeof FishInput>;
+
+export const FishPatch = FishInput.partial();
+export type FishPatch = z.infer<typeof FishPatch>;
+
+export const FishFilter = z.object({
+  name: z.string().max(200).optional(),
+  phone: PhoneText.optional(),
+});
+export type FishFilter = z.infer<typeof FishFilter>;

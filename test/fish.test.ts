@@ -1,0 +1,62 @@
+import { startMoneyApi, type MoneyApi, type Tenant } from './support/money-api';
+
+let api: MoneyApi;
+let ours: Tenant;
+let theirs: Tenant;
+
+beforeAll(async () => {
+  api = await startMoneyApi();
+  [ours, theirs] = [await api.tenant(), await api.tenant()];
+});
+afterAll(() => api.stop());
+
+const PATH = '/v1/fish';
+const fish = (phone: string, tenant = ours, name = 'Pescador') =>
+  tenant.call('POST', PATH, { body: { name, phone } }, 'MANAGER');
+
+test('a fish is kept with its phone in E.164, and found by any spelling', async () => {
+  const created = await fish('(11) 98765-4321');
+  expect(created).toMatchObject({ status: 201, body: { phone: '+5511987654321' } });
+  const { body } = await ours.call('GET', `${PATH}?phone=011%2098765.4321`);
+  expect(body.items).toEqual([created.body]);
+  const path = `${PATH}/${created.body.id}`;
+  const moved = await ours.call('PATCH', path, { body: { phone: '21 98765-4321' } });
+  expect(moved.body).toMatchObject({ name: 'Pescador', phone: '+5521987654321' });
+  expect((await ours.call('DELETE', path)).status).toBe(204);
+});
+
+test('a phone is unique in a company, in whatever spelling, and free in another', async () => {
+  await fish('+55 31 98765-4321');
+  const again = await fish('031987654321');
+  expect(again.status).toBe(409);
+  expect(again.body.errors).toEqual([{ pointer: '/phone', detail: 'is taken' }]);
+  expect((await fish('31987654321', theirs)).status).toBe(201);
+});
+
+test.each([
+  ['abc', 'contains letters'],
+  ['5.51E+12', 'was damaged by a spreadsheet (scientific notation)'],
+  ['987654321', 'has no area code'],
+  ['', 'is empty'],
+])('the phone %j is refused, with why', async (phone, detail) => {
+  const refused = await fish(phone);
+  expect(refused).toMatchObject({ status: 400, body: { code: 'VALIDATION' } });
+  expect(refused.body.errors).toEqual([{ pointer: '/phone', detail }]);
+});
+
+test('an agent reads fish and may not change them', async () => {
+  const { id } = (await fish('41987654321')).body;
+  expect((await ours.call('GET', `${PATH}/${id}`, {}, 'AGENT')).status).toBe(200);
+  const body = { name: 'x', phone: '41987654322' };
+  expect((await ours.call('POST', PATH, { body }, 'AGENT')).status).toBe(403);
+  expect((await ours.call('PATCH', `${PATH}/${id}`, { body: {} }, 'AGENT')).status).toBe(403);
+  expect((await ours.call('DELETE', `${PATH}/${id}`, {}, 'AGENT')).status).toBe(403);
+});
+
+test("another company's fish does not exist", async () => {
+  const { id } = (await fish('51987654321')).body;
+  expect((await theirs.call('GET', `${PATH}/${id}`)).status).toBe(404);
+  expect((await theirs.call('PATCH', `${PATH}/${id}`, { body: { name: 'x' } })).status).toBe(404);
+  expect((await theirs.call('DELETE', `${PATH}/${id}`)).status).toBe(404);
+  expect((await theirs.call('GET', `${PATH}?phone=51987654321`)).body.items).toEqual([]);
+});
