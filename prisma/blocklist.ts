@@ -71,7 +71,10 @@ export async function deleteBlocklistEntries(
       created_at AS "createdAt", updated_at AS "updatedAt"`;
 }
 
-/** Adds all of them in one statement and answers how many the list did not have yet. */
+/**
+ * Adds all of them in one statement and answers how many the list did not have yet. They are taken in one order, so
+ * that two imports of the same people wait for each other and never in a circle.
+ */
 export async function addBlocklistEntries(
   tx: TenantTx,
   companyId: string,
@@ -81,5 +84,6 @@ export async function addBlocklistEntries(
     INSERT INTO blocklist_entries (company_id, phone, cpf_cnpj, reason)
     SELECT ${companyId}::uuid, e.phone, e."cpfCnpj", e.reason
       FROM jsonb_to_recordset(${JSON.stringify(entries)}::jsonb) AS e(phone text, "cpfCnpj" text, reason text)
+      ORDER BY e.phone, e."cpfCnpj"
     ON CONFLICT DO NOTHING`;
 }

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { withTenant } from '../prisma/tenant';
 import { auditOf } from './support/audit';
-import { query } from './support/database';
+import { query, withClient } from './support/database';
 import { startMoneyApi, type MoneyApi, type Tenant } from './support/money-api';
+import { until } from './support/until';
 
 let api: MoneyApi;
 let ours: Tenant;
@@ -204,6 +205,34 @@ describe('an imported file', () => {
     const first = await upload('telefone\n11987654321\n', tenant, key);
     expect(first.body.added).toBe(1);
     expect((await upload('telefone\n11987654321\n', tenant, key)).body).toEqual(first.body);
+  });
+
+  test('may arrive twice at once, in any order of its rows', async () => {
+    const tenant = await api.tenant();
+    const { adminUrl } = api.database;
+    const rows = Array.from({ length: 101 }, (_, index) => phone(index));
+    await withClient(adminUrl, async (holder) => {
+      // Whoever holds the middle row stops both; taken in the order of the files, they would then wait in a circle.
+      await holder.query('BEGIN');
+      await holder.query('INSERT INTO blocklist_entries (company_id, phone) VALUES ($1, $2)', [
+        tenant.companyId,
+        `+55${phone(50)}`,
+      ]);
+      const imports = [rows, rows.toReversed()].map((order) =>
+        upload(['telefone', ...order].join('\n'), tenant),
+      );
+      await until('both imports wait', async () => {
+        const waiting = await query(
+          adminUrl,
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        return waiting.length === 2;
+      });
+      await holder.query('ROLLBACK');
+      const answers = await Promise.all(imports);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      expect(answers[0]!.body.added + answers[1]!.body.added).toBe(101);
+    });
   });
 
   test('never reaches another company', async () => {
