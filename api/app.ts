@@ -18,6 +18,7 @@ import { optOutRoutes } from './opt-outs';
 import { spendingRoutes } from './spending';
 import { templateRoutes } from './templates';
 import { walletRoutes } from './wallets';
+import { webhookRoutes } from './webhooks';
 
 const JSON_LIMIT_BYTES = 1_048_576;
 
@@ -33,6 +34,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   app.route('/', healthRoutes(deps));
   app.use('/v1/*', authenticate(deps), limitBody());
   app.route('/v1/wallets', walletRoutes(deps));
+  app.route('/v1/webhooks', webhookRoutes(deps));
   app.route('/v1/brokers', brokerRoutes(deps));
   app.route('/v1/credentials', credentialRoutes(deps));
   app.route('/v1/budgets', budgetRoutes(deps));

@@ -1,0 +1,58 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import type { AddressInfo } from 'node:net';
+import type { Config } from '../config';
+import { openDatabase, type Database } from '../prisma/client';
+import { createEncryption } from '../prisma/encryption';
+import { createLogger, type Logger } from '../telemetry';
+import { createApp } from './app';
+import { createEngine } from './engine';
+
+export interface RunningApi {
+  url: string;
+  /** Stops taking requests, lets the running ones end, closes the pools. */
+  stop(): Promise<void>;
+}
+
+export interface ServerParts {
+  logger?: Logger;
+  db?: Database;
+}
+
+/** Starts the HTTP server; port 0 takes a free one. Database and engine may be down: `readyz` says so. */
+export async function startApi(config: Config, parts: ServerParts = {}): Promise<RunningApi> {
+  const logger = parts.logger ?? createLogger(config.LOG_LEVEL, 'api');
+  const db =
+    parts.db ??
+    openDatabase({
+      url: config.DATABASE_URL,
+      maxConnections: config.DATABASE_MAX_CONNECTIONS,
+      onIdleError: (error) => logger.warn({ err: error }, 'a database connection ended'),
+    });
+  const engine = createEngine({
+    address: config.TEMPORAL_ADDRESS,
+    namespace: config.TEMPORAL_NAMESPACE,
+    db,
+    logger,
+  });
+  const encryption = createEncryption(config.ENCRYPTION_KEY);
+  const app = createApp({ config, db, engine, encryption, logger });
+  const server = createServer(getRequestListener(app.fetch));
+  server.listen(config.PORT, config.HOST);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  logger.info({ port }, 'api listening');
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async stop() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), 10_000);
+      await closed;
+      clearTimeout(cut);
+      await engine.close();
+      if (parts.db === undefined) await db.close();
+    },
+  };
+}

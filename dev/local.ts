@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startApi, type RunningApi } from '../api/server';
+import { loadConfig, type Config } from '../config';
+import { migrate } from '../prisma/migrate';
+import { createLogger } from '../telemetry';
+import { startWorker, type RunningWorker } from '../workers/main';
+import { startSandboxProcess, type SandboxProcess } from './sandbox/remote';
+import type { SettingsPatch } from './sandbox/settings';
+import { bootstrapDatabase } from './stack/bootstrap';
+import { startStack, type Stack, type StackOptions } from './stack/index';
+
+export interface LocalOptions {
+  dir: StackOptions['dir'];
+  keep?: boolean;
+  ui?: boolean;
+  /** 0, the default, takes a free one. */
+  apiPort?: number;
+  sandbox?: SettingsPatch;
+  /** Over what `loadConfig` would find. */
+  settings?: Record<string, string>;
+  logLevel?: string;
+  onProgress?: (line: string) => void;
+}
+
+/** The whole system on this machine: database, engine, stand-in vendor, API and worker. */
+export interface Local {
+  stack: Stack;
+  sandbox: SandboxProcess;
+  api: RunningApi;
+  worker: RunningWorker;
+  config: Config;
+  stop(): Promise<void>;
+}
+
+interface Secrets {
+  ownerPassword: string;
+  appPassword: string;
+  encryptionKey: string;
+}
+
+/** Starts everything in the order in which it is needed; what has been started is stopped again when a later part fails. */
+export async function startLocal(options: LocalOptions): Promise<Local> {
+  const { onProgress = () => undefined } = options;
+  const stops: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const each of stops.toReversed()) await each();
+  };
+  try {
+    const { dir, keep = false, ui = false } = options;
+    const stack = await startStack({ dir, keep, ui, onProgress });
+    stops.push(() => stack.stop());
+    const secrets = await readSecrets(stack.dir);
+    const { ownerPassword, appPassword, encryptionKey } = secrets;
+    const urls = await bootstrapDatabase({
+      adminUrl: stack.adminUrl,
+      name: 'regente',
+      ownerPassword,
+      appPassword,
+    });
+    const applied = await migrate(urls);
+    if (applied.length > 0) onProgress(`${applied.length} migrations applied`);
+    const sandbox = await startSandboxProcess(options.sandbox ?? {});
+    stops.push(() => sandbox.stop());
+    const config = loadConfig({
+      DATABASE_URL: urls.appUrl,
+      MIGRATE_DATABASE_URL: urls.ownerUrl,
+      TEMPORAL_ADDRESS: stack.temporalAddress,
+      ENCRYPTION_KEY: encryptionKey,
+      HOST: '127.0.0.1',
+      PORT: String(options.apiPort ?? 0),
+      LOG_LEVEL: options.logLevel ?? 'warn',
+      ...options.settings,
+    });
+    const logger = createLogger(config.LOG_LEVEL, 'local');
+    const api = await startApi(config, { logger });
+    stops.push(() => api.stop());
+    const worker = await startWorker(config, logger);
+    stops.push(() => worker.stop());
+    return { stack, sandbox, api, worker, config, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Made once per data folder: the data is only readable with the key that it was written with. */
+async function readSecrets(dir: string): Promise<Secrets> {
+  const path = join(dir, 'secrets.json');
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Secrets;
+  const secrets: Secrets = {
+    ownerPassword: randomBytes(16).toString('hex'),
+    appPassword: randomBytes(16).toString('hex'),
+    encryptionKey: randomBytes(32).toString('base64'),
+  };
+  await writeFile(path, JSON.stringify(secrets), { mode: 0o600 });
+  return secrets;
+}
