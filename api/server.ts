@@ -38,7 +38,8 @@ export async function startApi(config: Config, parts: ServerParts = {}): Promise
   });
   const encryption = createEncryption(config.ENCRYPTION_KEY);
   const app = createApp({ config, db, engine, encryption, logger });
-  const server = createServer(getRequestListener(app.fetch));
+  const answer = getRequestListener(app.fetch);
+  const server = createServer((request, response) => void answer(request, response));
   server.listen(config.PORT, config.HOST);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
