@@ -1,0 +1,41 @@
+import { Readable } from 'node:stream';
+
+/** The API as an integrator's program calls it. */
+export interface ApiClient {
+  get<T>(path: string): Promise<T>;
+  post<T>(path: string, body?: unknown): Promise<T>;
+  put<T>(path: string, body: Readable | Buffer, contentType: string): Promise<T>;
+}
+
+/** Throws an Error that carries the problem document of whatever the API refuses. */
+export function apiClient(url: string, token: string | null): ApiClient {
+  const call = async <T>(
+    method: string,
+    path: string,
+    body?: BodyInit,
+    contentType?: string,
+  ): Promise<T> => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(contentType === undefined ? {} : { 'content-type': contentType }),
+      },
+      ...(body === undefined ? {} : { body, duplex: 'half' }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
+    return (text === '' ? null : JSON.parse(text)) as T;
+  };
+  return {
+    get: (path) => call('GET', path),
+    post: (path, body) => call('POST', path, JSON.stringify(body ?? {}), 'application/json'),
+    put: (path, body, contentType) =>
+      call(
+        'PUT',
+        path,
+        Buffer.isBuffer(body) ? new Uint8Array(body) : (Readable.toWeb(body) as ReadableStream),
+        contentType,
+      ),
+  };
+}
