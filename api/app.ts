@@ -5,18 +5,29 @@ import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
 import { secureHeaders } from 'hono/secure-headers';
 import { RegenteError } from '../domain/errors';
+import { apiKeyRoutes } from './api-keys';
+import { auditLogRoutes } from './audit-logs';
 import { authenticate } from './auth';
 import { blocklistRoutes } from './blocklist';
 import { brokerRoutes } from './brokers';
 import { budgetRoutes } from './budgets';
+import { companiesRoutes, companyRoutes } from './companies';
 import type { ApiDeps, AppEnv } from './context';
 import { credentialRoutes } from './credentials';
+import { docsRoutes } from './docs';
 import { answerError } from './errors';
 import { fishRoutes } from './fish';
 import { healthRoutes } from './health';
+import { invitationRoutes } from './invitations';
+import { meRoutes } from './me';
 import { optOutRoutes } from './opt-outs';
+import { passwordResetRoutes } from './password-resets';
+import { sessionRoutes } from './sessions';
 import { spendingRoutes } from './spending';
+import { squadMemberRoutes } from './squad-members';
+import { squadRoutes } from './squads';
 import { templateRoutes } from './templates';
+import { userRoutes } from './users';
 import { walletRoutes } from './wallets';
 import { webhookRoutes } from './webhooks';
 
@@ -32,9 +43,22 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
 
   app.use(secureHeaders(), requestFacts(deps));
   app.route('/', healthRoutes(deps));
-  app.use('/v1/*', authenticate(deps), limitBody());
-  app.route('/v1/wallets', walletRoutes(deps));
+  // Vendors prove themselves by their signature, and send as much as the campaigns make them.
+  app.use('/v1/webhooks/*', limitBody());
   app.route('/v1/webhooks', webhookRoutes(deps));
+  app.use('/v1/*', authenticate(deps), limitBody());
+  app.route('/v1/sessions', sessionRoutes(deps));
+  app.route('/v1/invitations', invitationRoutes(deps));
+  app.route('/v1/password-resets', passwordResetRoutes(deps));
+  app.route('/v1/me', meRoutes(deps));
+  app.route('/v1/company', companyRoutes(deps));
+  app.route('/v1/companies', companiesRoutes(deps));
+  app.route('/v1/users', userRoutes(deps));
+  app.route('/v1/squads', squadRoutes(deps));
+  app.route('/v1/squads', squadMemberRoutes(deps));
+  app.route('/v1/api-keys', apiKeyRoutes(deps));
+  app.route('/v1/audit-logs', auditLogRoutes(deps));
+  app.route('/v1/wallets', walletRoutes(deps));
   app.route('/v1/brokers', brokerRoutes(deps));
   app.route('/v1/credentials', credentialRoutes(deps));
   app.route('/v1/budgets', budgetRoutes(deps));
@@ -48,7 +72,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
     type: 'http',
     scheme: 'bearer',
   });
-  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Regente', version: '1' } });
+  app.route('/', docsRoutes(app));
   return app;
 }
 

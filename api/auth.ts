@@ -1,67 +1,76 @@
-import { createHash } from 'node:crypto';
 import { createMiddleware } from 'hono/factory';
 import { RegenteError } from '../domain/errors';
-import { PERMISSIONS, ROLE_PERMISSIONS, type Permission } from '../domain/permissions';
+import { KEY_SCOPES, ROLE_PERMISSIONS, type Permission } from '../domain/permissions';
+import type { Database } from '../prisma/client';
 import { lookupApiKey, lookupCompany, lookupSession } from '../prisma/sessions';
-import { actorOf, type Actor, type ApiDeps, type AppEnv } from './context';
+import { API_KEY_PREFIX, hashToken, SESSION_PREFIX } from '../prisma/tokens';
+import { actorOf, userOf, type Actor, type ApiDeps, type AppEnv } from './context';
+import { createRequestLimiter } from './rate-limit';
 
-/** API keys carry this prefix, session tokens the other, so that a leak is found by its look. */
-export const API_KEY_PREFIX = 'rgt_';
-export const SESSION_PREFIX = 'rgs_';
-
-/** Tokens are 256 random bits, so a plain hash is enough to keep them unreadable in the database. */
-export const hashToken = (token: string): Buffer => createHash('sha256').update(token).digest();
-
-/** Finds out who asks. A wrong token is refused here; no token at all is left to the route. */
-export function authenticate(deps: ApiDeps) {
+/**
+ * Finds out who asks and counts the request against their limit. A wrong token is refused here; no token at all is
+ * left to the route. Requests of nobody in particular are counted by address.
+ */
+export function authenticate({ db, config }: ApiDeps) {
+  const limiter = createRequestLimiter(config.API_REQUESTS_PER_MINUTE);
   return createMiddleware<AppEnv>(async (c, next) => {
     const header = c.req.header('authorization');
-    if (header !== undefined)
-      c.set('actor', await resolveActor(deps, header, c.req.header('x-company')));
+    const owner = header === undefined ? undefined : await resolveActor(db, header);
+    limiter.take(c, owner?.id ?? `address:${c.get('ipAddress')}`);
+    if (header !== undefined && owner === undefined) {
+      throw new RegenteError(
+        'UNAUTHENTICATED',
+        'The bearer token is not known, has expired or was revoked.',
+      );
+    }
+    const company = c.req.header('x-company');
+    c.set(
+      'actor',
+      owner === undefined || company === undefined ? owner : await actingIn(db, owner, company),
+    );
     await next();
   });
 }
 
-async function resolveActor(
-  { db }: ApiDeps,
-  header: string,
-  company: string | undefined,
-): Promise<Actor> {
+async function resolveActor(db: Database, header: string): Promise<Actor | undefined> {
   const token = /^Bearer ([\w-]{16,128})$/i.exec(header)?.[1];
   if (token?.startsWith(API_KEY_PREFIX) === true) {
     const key = await lookupApiKey(db, hashToken(token));
-    if (key !== undefined) {
-      const permissions = PERMISSIONS.filter((permission) => key.scopes.includes(permission));
-      return { type: 'key', id: key.keyId, companyId: key.companyId, permissions };
-    }
-  } else if (token?.startsWith(SESSION_PREFIX) === true) {
-    const session = await lookupSession(db, hashToken(token));
-    if (session !== undefined) {
-      const { userId: id, sessionId, role } = session;
-      const companyId =
-        role === 'ADMIN' && company !== undefined
-          ? await namedCompany(db, company)
-          : session.companyId;
-      return { type: 'user', id, sessionId, companyId, role, permissions: ROLE_PERMISSIONS[role] };
-    }
+    if (key === undefined) return undefined;
+    const permissions = KEY_SCOPES.filter((permission) => key.scopes.includes(permission));
+    return { type: 'key', id: key.keyId, companyId: key.companyId, permissions };
   }
-  throw new RegenteError(
-    'UNAUTHENTICATED',
-    'The bearer token is not known, has expired or was revoked.',
-  );
+  if (token?.startsWith(SESSION_PREFIX) === true) {
+    const session = await lookupSession(db, hashToken(token));
+    if (session === undefined) return undefined;
+    const { userId: id, sessionId, companyId, role } = session;
+    return {
+      type: 'user',
+      id,
+      sessionId,
+      companyId,
+      homeCompanyId: companyId,
+      role,
+      permissions: ROLE_PERMISSIONS[role],
+    };
+  }
+  return undefined;
 }
 
-async function namedCompany(db: ApiDeps['db'], slugOrId: string): Promise<string> {
-  const id = await lookupCompany(db, slugOrId);
-  if (id === undefined) {
+/** X-Company is refused rather than ignored, lest somebody believes that they work in another company than they do. */
+async function actingIn(db: Database, actor: Actor, slugOrId: string): Promise<Actor> {
+  if (actor.type === 'key' || actor.role !== 'ADMIN')
+    throw new RegenteError('FORBIDDEN', 'Only an ADMIN names a company with X-Company.');
+  const companyId = await lookupCompany(db, slugOrId);
+  if (companyId === undefined) {
     throw new RegenteError('VALIDATION', 'The header X-Company names no company.', {
       fields: [{ pointer: 'X-Company', detail: 'not a known slug or id' }],
     });
   }
-  return id;
+  return { ...actor, companyId };
 }
 
-/** Refuses whoever lacks the permission; every route has exactly one. */
+/** Refuses whoever lacks the permission; every route asks for exactly one. */
 export function requirePermission(permission: Permission) {
   return createMiddleware<AppEnv>(async (c, next) => {
     if (!actorOf(c).permissions.includes(permission)) {
@@ -77,6 +86,15 @@ export function requirePermission(permission: Permission) {
 export function loggedIn() {
   return createMiddleware<AppEnv>(async (c, next) => {
     actorOf(c);
+    await next();
+  });
+}
+
+/** A person about their own account: in their own company, whatever X-Company says. */
+export function self() {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const user = userOf(c);
+    c.set('actor', { ...user, companyId: user.homeCompanyId });
     await next();
   });
 }

@@ -16,16 +16,21 @@ export interface ApiDeps {
   logger: Logger;
 }
 
-/** Who asks. An ADMIN acts in the company that the request names; everybody else in their own. */
+export interface UserActor {
+  type: 'user';
+  id: string;
+  sessionId: string;
+  /** The company that is acted in. An ADMIN's is the one that the request names; everybody else's is their own. */
+  companyId: string;
+  /** The company that the person, the sessions and the password belong to. */
+  homeCompanyId: string;
+  role: Role;
+  permissions: readonly Permission[];
+}
+
+/** Who asks. */
 export type Actor =
-  | {
-      type: 'user';
-      id: string;
-      sessionId: string;
-      companyId: string;
-      role: Role;
-      permissions: readonly Permission[];
-    }
+  | UserActor
   | { type: 'key'; id: string; companyId: string; permissions: readonly Permission[] };
 
 /** The running write that an `Idempotency-Key` names; `write` completes it in the transaction of the effect. */
@@ -50,5 +55,13 @@ export function actorOf(c: AppContext): Actor {
   const actor = c.get('actor');
   if (actor === undefined)
     throw new RegenteError('UNAUTHENTICATED', 'Log in, or send an API key, as a bearer token.');
+  return actor;
+}
+
+/** The person of a route that API keys cannot use. */
+export function userOf(c: AppContext): UserActor {
+  const actor = actorOf(c);
+  if (actor.type === 'key')
+    throw new RegenteError('FORBIDDEN', 'Only a logged-in person can do this, not an API key.');
   return actor;
 }

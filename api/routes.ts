@@ -1,7 +1,9 @@
 import { createRoute, OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
+import { createMiddleware } from 'hono/factory';
+import { RegenteError } from '../domain/errors';
 import type { Permission } from '../domain/permissions';
-import { loggedIn, requirePermission } from './auth';
+import { loggedIn, requirePermission, self } from './auth';
 import type { AppEnv } from './context';
 import { Problem, validationError } from './errors';
 import { idempotent } from './write';
@@ -18,6 +20,8 @@ export const PROBLEMS = {
   403: problem('Not allowed'),
   404: problem('Not found, or not of this company'),
   409: problem('Not possible in the present state'),
+  413: problem('Too large'),
+  415: problem('Another Content-Type is needed'),
   429: problem('Too many requests'),
   503: problem('Database or engine not available'),
 } as const;
@@ -26,16 +30,18 @@ const WRITES = new Set(['post', 'put', 'patch', 'delete']);
 
 /**
  * A route of the API: `createRoute` plus what every route of ours has: the permission that it asks for (also shown
- * in the document as `x-permission`), `Idempotency-Key` on writes, and the problem answers.
+ * in the document as `x-permission`), `Idempotency-Key` on writes, and the problem answers. Instead of a permission:
+ * `self` is for people about their own account (no API keys, always in their own company), `logged-in` for whoever
+ * has a token, `anyone` for those who have none yet.
  */
 export function defineRoute<const R extends Omit<RouteConfig, 'tags'> & { tags: string[] }>(
-  permission: Permission | 'anyone' | 'logged-in',
+  permission: Permission | 'anyone' | 'logged-in' | 'self',
   config: R,
 ) {
   const open = permission === 'anyone';
-  const guards: MiddlewareHandler<AppEnv>[] = open ? [] : [loggedIn()];
-  if (permission !== 'anyone' && permission !== 'logged-in')
-    guards.push(requirePermission(permission));
+  const guards: MiddlewareHandler<AppEnv>[] = open ? [] : [guardOf(permission)];
+  const content = Object.keys(config.request?.body?.content ?? {});
+  if (content.length === 1 && content[0] === 'application/json') guards.push(readableText());
   if (WRITES.has(config.method) && !open) guards.push(idempotent());
   const route = createRoute(config);
   Object.assign(route, {
@@ -45,6 +51,32 @@ export function defineRoute<const R extends Omit<RouteConfig, 'tags'> & { tags: 
     'x-permission': permission,
   });
   return route;
+}
+
+function guardOf(permission: Permission | 'logged-in' | 'self'): MiddlewareHandler<AppEnv> {
+  switch (permission) {
+    case 'logged-in':
+      return loggedIn();
+    case 'self':
+      return self();
+    default:
+      return requirePermission(permission);
+  }
+}
+
+/** Refuses a body that is not UTF-8; reading it as JSON would store replacement characters without a word. */
+function readableText(): MiddlewareHandler<AppEnv> {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const body = await c.req.arrayBuffer();
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(body);
+    } catch {
+      throw new RegenteError('VALIDATION', 'The body is not valid UTF-8.', {
+        fields: [{ pointer: '', detail: 'not valid UTF-8' }],
+      });
+    }
+    await next();
+  });
 }
 
 /** A router of one domain; bad input becomes one VALIDATION problem that names the fields. */

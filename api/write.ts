@@ -16,29 +16,40 @@ export type Audit = (entry: AuditEntry) => Promise<void>;
 
 /**
  * The one way in which the API changes something: effect, audit line and remembered answer in one transaction.
- * `work` returns the body of the answer; `status` is the status that a repetition is answered with.
+ * `work` returns the body of the answer; `status` is the status that a repetition is answered with. An answer that
+ * shows a secret once is remembered as `remember` makes it: without.
  */
 export async function write<T>(
   c: AppContext,
   db: Database,
   status: number,
   work: (tx: TenantTx, audit: Audit) => Promise<T>,
+  remember: (body: T) => unknown = (body) => body,
 ): Promise<T> {
   const { companyId } = actorOf(c);
   const idempotent = c.get('idempotentWrite');
   return withTenant(db, companyId, async (tx) => {
     const body = await work(tx, (entry) => recordAudit(tx, companyId, auditActor(c), entry));
     if (idempotent !== undefined)
-      await completeIdempotentWrite(tx, { companyId, ...idempotent }, status, body);
+      await completeIdempotentWrite(tx, { companyId, ...idempotent }, status, remember(body));
     return body;
   });
 }
 
 export function auditActor(c: AppContext): AuditActor {
-  const actor = actorOf(c);
+  const { type, id } = actorOf(c);
+  return auditAs(c, type, id);
+}
+
+/** For routes without a token, on which the body proves who it is, or nothing does (`system`). */
+export function auditAs(
+  c: AppContext,
+  actorType: AuditActor['actorType'],
+  actorId: string | null,
+): AuditActor {
   return {
-    actorType: actor.type,
-    actorId: actor.id,
+    actorType,
+    actorId,
     ipAddress: c.get('ipAddress'),
     userAgent: c.req.header('user-agent')?.slice(0, 400) ?? null,
     requestId: c.get('requestId'),

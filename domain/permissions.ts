@@ -1,8 +1,12 @@
 export const ROLES = ['AGENT', 'MANAGER', 'DIRECTOR', 'ADMIN'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Everything that a route can ask for. An API key's scopes are a subset of these. */
+/** Slug of the platform company: the operator's own, to which every ADMIN belongs. */
+export const PLATFORM_SLUG = 'regente';
+
+/** Everything that a route can ask for. */
 export const PERMISSIONS = [
+  'companies:manage',
   'company:read',
   'company:write',
   'users:read',
@@ -28,6 +32,9 @@ export const PERMISSIONS = [
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
+/** What an API key can be given; a key lives in one company, so it never makes others. */
+export const KEY_SCOPES: readonly Permission[] = PERMISSIONS.filter((permission) => permission !== 'companies:manage');
+
 const AGENT: readonly Permission[] = [
   'company:read',
   'squads:read',
@@ -51,9 +58,14 @@ const MANAGER: readonly Permission[] = [
 export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   AGENT,
   MANAGER,
-  DIRECTOR: PERMISSIONS,
+  DIRECTOR: KEY_SCOPES,
   ADMIN: PERMISSIONS,
 };
+
+/** Whether `role` stands above `other`. */
+export function outranks(role: Role, other: Role): boolean {
+  return ROLES.indexOf(role) > ROLES.indexOf(other);
+}
 
 /** Whose campaigns a role sees and may act on: its own, those of its squads' people, or the whole company's. */
 export function campaignScope(role: Role): 'own' | 'squad' | 'company' {

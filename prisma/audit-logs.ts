@@ -1,4 +1,6 @@
-import type { Prisma } from './generated/client';
+import type { AuditLogFilter } from '../domain/audit-logs.schema';
+import type { AuditLog, Prisma } from './generated/client';
+import type { PageArgs } from './paging';
 import type { TenantTx } from './tenant';
 
 /** Who did it and from where; `actorId` is null for the system itself. */
@@ -19,6 +21,9 @@ export interface AuditEntry {
   after?: unknown;
 }
 
+/** How the audit names a good login. */
+export const LOGIN_ACTION = 'user.login';
+
 export const SYSTEM_ACTOR: AuditActor = {
   actorType: 'system',
   actorId: null,
@@ -27,7 +32,7 @@ export const SYSTEM_ACTOR: AuditActor = {
   requestId: null,
 };
 
-const SECRET_FIELD = /password|token|secret|hash|encrypted|^config$|^key$/i;
+const SECRET_FIELD = /password|token|secret|hash|encrypted|pendingdelivery|^config$|^key$/i;
 
 /** Writes one line of the audit in the transaction of the change, with secrets redacted. */
 export async function recordAudit(
@@ -56,4 +61,37 @@ function redact(value: unknown): Prisma.InputJsonValue | null {
     key !== '' && SECRET_FIELD.test(key) && inner !== null ? '[redacted]' : inner,
   );
   return JSON.parse(text) as Prisma.InputJsonValue;
+}
+
+/** The company's audit, newest first. */
+export async function listAuditLogs(
+  tx: TenantTx,
+  { from, to, ...filter }: AuditLogFilter,
+  { after, ...page }: PageArgs,
+): Promise<AuditLog[]> {
+  const createdAt = {
+    ...(from === undefined ? {} : { gte: new Date(from) }),
+    ...(to === undefined ? {} : { lt: new Date(to) }),
+  };
+  return tx.auditLog.findMany({ where: { ...after, ...filter, createdAt }, ...page });
+}
+
+/** Whether this person has logged in from this address lately, sessions that have ended included. */
+export async function hasLoggedInFrom(
+  tx: TenantTx,
+  userId: string,
+  ipAddress: string,
+  since: Date,
+): Promise<boolean> {
+  const found = await tx.auditLog.findFirst({
+    where: {
+      entityType: 'user',
+      entityId: userId,
+      action: LOGIN_ACTION,
+      ipAddress,
+      createdAt: { gte: since },
+    },
+    select: { id: true },
+  });
+  return found !== null;
 }

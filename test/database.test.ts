@@ -213,7 +213,9 @@ describe('functions that look across companies', () => {
       [
         'companies_with_due_events',
         'count_login_attempt',
+        'forgive_login_attempt',
         'ledger_ensure_partitions',
+        'list_companies',
         'lookup_api_key',
         'lookup_company',
         'lookup_login',

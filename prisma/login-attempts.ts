@@ -1,0 +1,40 @@
+import type { Database } from './client';
+import { fromDatabase } from './errors';
+
+/** A guess is counted per subject (an address, an account) in fixed windows. */
+export interface AttemptWindow {
+  subject: string;
+  windowMs: number;
+}
+
+/** Counts one attempt and answers how many this window has now, this one included. */
+export async function countAttempt(
+  db: Database,
+  { subject, windowMs }: AttemptWindow,
+): Promise<number> {
+  const rows = await call<{ attempts: number }>(
+    db,
+    `SELECT count_login_attempt($1, $2 * interval '1 millisecond') AS attempts`,
+    [subject, windowMs],
+  );
+  return rows[0]?.attempts ?? 0;
+}
+
+/** Takes a counted attempt back, because it was a good one. */
+export async function forgiveAttempt(
+  db: Database,
+  { subject, windowMs }: AttemptWindow,
+): Promise<void> {
+  await call(db, `SELECT forgive_login_attempt($1, $2 * interval '1 millisecond')`, [
+    subject,
+    windowMs,
+  ]);
+}
+
+async function call<T extends object>(db: Database, sql: string, values: unknown[]): Promise<T[]> {
+  try {
+    return (await db.pool.query<T>(sql, values)).rows;
+  } catch (error) {
+    throw fromDatabase(error);
+  }
+}
