@@ -8,6 +8,7 @@ export function createLogger(level: string, name: string): Logger {
     name,
     level,
     base: { pid: process.pid },
+    serializers: { err: slimError },
     redact: {
       paths: [
         'password',
@@ -22,4 +23,12 @@ export function createLogger(level: string, name: string): Logger {
       censor: '[redacted]',
     },
   });
+}
+
+/** An error without what hangs on it: drivers attach connections, queries and the values of rows. */
+function slimError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { name, stack, code } = error as Error & { code?: unknown };
+  const cause = error.cause instanceof Error ? { cause: slimError(error.cause) } : {};
+  return { type: name, message: error.message, code, stack, ...cause };
 }

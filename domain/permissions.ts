@@ -33,7 +33,9 @@ export const PERMISSIONS = [
 export type Permission = (typeof PERMISSIONS)[number];
 
 /** What an API key can be given; a key lives in one company, so it never makes others. */
-export const KEY_SCOPES: readonly Permission[] = PERMISSIONS.filter((permission) => permission !== 'companies:manage');
+export const KEY_SCOPES: readonly Permission[] = PERMISSIONS.filter(
+  (permission) => permission !== 'companies:manage',
+);
 
 const AGENT: readonly Permission[] = [
   'company:read',

@@ -11,6 +11,10 @@ const DISPATCH_SETTINGS = settings({
   transaction_timeout: 3_000,
   idle_in_transaction_session_timeout: 1_000,
   client_connection_check_interval: 1_000,
+  // Every statement of the dispatch is a look-up by key. Its plans are cached per connection, often while a ledger
+  // partition is still empty, and would otherwise scan it whole for as long as the connection lives.
+  enable_seqscan: 'off',
+  jit: 'off',
 });
 
 /** Requests and jobs: long enough for a busy machine, short enough that a lost client frees its locks. */
@@ -61,7 +65,7 @@ export function openDatabase({ url, maxConnections = 20, onIdleError }: Database
   };
 }
 
-function settings(values: Record<string, number>): string {
+function settings(values: Record<string, number | string>): string {
   return Object.entries(values)
     .map(([name, value]) => `-c ${name}=${value}`)
     .join(' ');

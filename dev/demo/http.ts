@@ -12,7 +12,7 @@ export function apiClient(url: string, token: string | null): ApiClient {
   const call = async <T>(
     method: string,
     path: string,
-    body?: BodyInit,
+    body?: string | Uint8Array | ReadableStream,
     contentType?: string,
   ): Promise<T> => {
     const response = await fetch(`${url}${path}`, {

@@ -143,7 +143,8 @@ BEGIN
       FROM dispatch_touch(e, positions, call_before) t;
   END IF;
 
-  WITH candidate AS (
+  -- Materialized: inlined, the look-ups of the gate would run once for every mention of their result.
+  WITH candidate AS MATERIALIZED (
     SELECT r.*, r.units * e.price AS price,
       CASE
         WHEN r.skip_reason IS NOT NULL THEN r.skip_reason
@@ -162,7 +163,7 @@ BEGIN
       LEFT JOIN unnest(p_zones, p_opens) z(zone, opens) ON z.zone = r.time_zone
       LEFT JOIN unnest(capped, capped_until) f(address, until) ON f.address = r.address
     WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
-  ), verdict AS (
+  ), verdict AS MATERIALIZED (
     SELECT *,
       CASE
         WHEN refusal IS NOT NULL THEN 'skipped'
@@ -327,8 +328,9 @@ BEGIN
         failed_at = CASE i.outcome WHEN 'failed' THEN at END,
         settled_at = CASE WHEN i.outcome IN ('sent', 'failed') THEN at END
       FROM input i
-      WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = i.position AND c.step = 0
-        AND c.channel = e.channel
+      -- The array is an index condition whatever the planner believes about the size of the ledger; the join alone is not.
+      WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = ANY (p_positions)
+        AND c.position = i.position AND c.step = 0 AND c.channel = e.channel
         AND ((i.outcome = 'sent' AND c.state IN ('sending', 'unknown', 'queued', 'cancelled'))
           OR (c.state = 'sending' AND c.mark_id = p_mark)
           OR (c.state = 'sending' AND p_mark IS NULL AND b.attempt = p_attempt
@@ -339,10 +341,6 @@ BEGIN
     SELECT p_company, e.credential_id, i.provider_id, e.ledger_month, p_execution, i.position, 0, e.channel
       FROM input i WHERE i.provider_id IS NOT NULL
     ON CONFLICT (credential_id, provider_id) DO NOTHING
-  ), second AS (
-    SELECT count(*) AS n FROM input i JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = p_execution
-        AND c.position = i.position AND c.step = 0 AND c.channel = e.channel
-      WHERE i.provider_id IS NOT NULL AND c.settled_at IS NOT NULL AND c.provider_message_id <> i.provider_id
   ), untouched AS (
     UPDATE contact_frequency f SET marked_at = array_remove(f.marked_at, s.touched)
       FROM settled s
@@ -373,7 +371,14 @@ BEGIN
       FROM tally t
       WHERE d.execution_id = p_execution AND d.seq = p_seq AND t.n > 0
   )
-  SELECT t.n, s.n, t.left_queued + t.left_cancelled INTO changed, second_ids, late FROM tally t, second s;
+  SELECT t.n, t.left_queued + t.left_cancelled INTO changed, late FROM tally t;
+  second_ids := 0;
+  IF changed < cardinality(p_positions) THEN
+    SELECT count(*) INTO second_ids FROM unnest(p_positions, p_provider_ids) i(position, provider_id)
+        JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = i.position
+          AND c.step = 0 AND c.channel = e.channel
+      WHERE c.position = ANY (p_positions) AND c.settled_at IS NOT NULL AND c.provider_message_id <> i.provider_id;
+  END IF;
 END $$;
 
 -- The rows of a batch in 'sending': [[position, mark_id, marked_at, call_before, credential_version], ...].
