@@ -8,7 +8,7 @@ import { migrate } from '../prisma/migrate';
 import { createLogger } from '../telemetry';
 import { startWorker, type RunningWorker } from '../workers/main';
 import { startSandboxProcess, type SandboxProcess } from './sandbox/remote';
-import type { SettingsPatch } from './sandbox/settings';
+import type { SandboxOptions } from './sandbox/index';
 import { bootstrapDatabase } from './stack/bootstrap';
 import { startStack, type Stack, type StackOptions } from './stack/index';
 
@@ -18,7 +18,7 @@ export interface LocalOptions {
   ui?: boolean;
   /** 0, the default, takes a free one. */
   apiPort?: number;
-  sandbox?: SettingsPatch;
+  sandbox?: SandboxOptions;
   /** Over what `loadConfig` would find. */
   settings?: Record<string, string>;
   logLevel?: string;

@@ -10,6 +10,7 @@ import { runUpkeep } from '../prisma/upkeep';
 import { createLogger, type Logger } from '../telemetry';
 import { Connection } from '@temporalio/client';
 import { startLoop, type Loop } from './loops';
+import { installRuntime } from './runtime';
 import { createWorkers } from './worker';
 
 export interface RunningWorker {
@@ -31,6 +32,7 @@ export async function startWorker(
   config: Config,
   logger: Logger = createLogger(config.LOG_LEVEL, 'worker'),
 ): Promise<RunningWorker> {
+  installRuntime(logger);
   const db = openDatabase({
     url: config.DATABASE_URL,
     maxConnections: config.DATABASE_MAX_CONNECTIONS,

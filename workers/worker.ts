@@ -12,6 +12,7 @@ import type { DispatchDeps } from '../activities/dispatch/turn';
 import { RegenteError } from '../domain/errors';
 import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
 import { workflowBundle } from './bundle';
+import { installRuntime } from './runtime';
 
 /** Maps our errors to the engine's, once, for every activity. */
 const errorInterceptor: ActivityInboundCallsInterceptor = {
@@ -42,6 +43,7 @@ export async function createWorkers({
   deps,
   maxLaneTurns = 16,
 }: WorkerOptions): Promise<Worker[]> {
+  const engineLogger = installRuntime(deps.logger);
   const activities = createActivities(deps);
   const shared = {
     connection,
@@ -55,7 +57,7 @@ export async function createWorkers({
     Worker.create({
       ...shared,
       taskQueue: CORE_QUEUE,
-      workflowBundle: await workflowBundle(),
+      workflowBundle: await workflowBundle(engineLogger),
       // About 1 MB each; lanes and roots are few, so this is plenty.
       maxCachedWorkflows: 200,
     }),

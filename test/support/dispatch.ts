@@ -13,6 +13,7 @@ import { thisMachine } from '../../dev/stack/machine';
 import { SANDBOX_TOKEN, startSandbox, type Sandbox } from '../../dev/sandbox/index';
 import { createEncryption, type Encryption } from '../../prisma/encryption';
 import { createLogger } from '../../telemetry';
+import { installRuntime } from '../../workers/runtime';
 import { createWorkers } from '../../workers/worker';
 import { createTestDatabase, type TestDatabase } from './database';
 
@@ -45,6 +46,7 @@ export async function startDispatch(
   ]);
   const { db } = database;
   const logger = createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent', 'test');
+  installRuntime(logger);
   const encryption = createEncryption([randomBytes(32)]);
   const accounts = createProviderAccounts({ db, encryption });
   const native = await NativeConnection.connect({ address: engine.address });
