@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 export interface ApiClient {
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body?: unknown): Promise<T>;
+  request<T>(method: string, path: string, body: unknown): Promise<T>;
   put<T>(path: string, body: Readable | Buffer, contentType: string): Promise<T>;
 }
 
@@ -30,6 +31,7 @@ export function apiClient(url: string, token: string | null): ApiClient {
   return {
     get: (path) => call('GET', path),
     post: (path, body) => call('POST', path, JSON.stringify(body ?? {}), 'application/json'),
+    request: (method, path, body) => call(method, path, JSON.stringify(body), 'application/json'),
     put: (path, body, contentType) =>
       call(
         'PUT',
