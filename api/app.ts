@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import { createMiddleware } from 'hono/factory';
 import { secureHeaders } from 'hono/secure-headers';
 import { RegenteError } from '../domain/errors';
@@ -9,6 +8,7 @@ import { apiKeyRoutes } from './api-keys';
 import { auditLogRoutes } from './audit-logs';
 import { authenticate } from './auth';
 import { blocklistRoutes } from './blocklist';
+import { limitBody } from './body-limit';
 import { brokerRoutes } from './brokers';
 import { budgetRoutes } from './budgets';
 import { companiesRoutes, companyRoutes } from './companies';
@@ -30,8 +30,6 @@ import { templateRoutes } from './templates';
 import { userRoutes } from './users';
 import { walletRoutes } from './wallets';
 import { webhookRoutes } from './webhooks';
-
-const JSON_LIMIT_BYTES = 1_048_576;
 
 /** The whole HTTP surface at a glance. */
 export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
@@ -100,20 +98,4 @@ function callerAddress(c: Parameters<typeof getConnInfo>[0], trustProxy: boolean
     // `app.request` in tests has no socket.
     return 'unknown';
   }
-}
-
-/** The files that may be large. */
-const UPLOAD = /\/(audience|import)$/;
-
-/** Everything but an upload is small; uploads count their own bytes. */
-function limitBody() {
-  const limit = bodyLimit({
-    maxSize: JSON_LIMIT_BYTES,
-    onError: () => {
-      throw new RegenteError('PAYLOAD_TOO_LARGE', 'The body is larger than 1 MB.');
-    },
-  });
-  return createMiddleware<AppEnv>(async (c, next) =>
-    c.req.method === 'PUT' && UPLOAD.test(c.req.path) ? next() : limit(c, next),
-  );
 }

@@ -107,17 +107,23 @@ function asRegenteError(thrown: unknown): RegenteError {
 /** A zod error as one RegenteError that names every field. */
 export function validationError(error: ZodError, where: string): RegenteError {
   const fields: FieldError[] = error.issues.flatMap((issue) => {
-    const path = issue.path
-      .map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`)
-      .join('');
+    const pointerTo = (path: readonly PropertyKey[]): string =>
+      where === 'json' ? jsonPointer(path) : jsonPointer(path).slice(1);
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
-        pointer: `${path}/${key}`,
+        pointer: pointerTo([...issue.path, key]),
         detail: 'is not a known field',
       }));
     }
-    return [{ pointer: where === 'json' ? path : path.slice(1), detail: issue.message }];
+    return [{ pointer: pointerTo(issue.path), detail: issue.message }];
   });
   const names = fields.map((field) => field.pointer || 'body').join(', ');
   return new RegenteError('VALIDATION', `Not valid: ${names}.`, { fields });
+}
+
+/** RFC 6901. */
+function jsonPointer(path: readonly PropertyKey[]): string {
+  return path
+    .map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`)
+    .join('');
 }

@@ -2,11 +2,11 @@ import type { CompanyInput, CompanyPatch } from '../domain/companies.schema';
 import { RegenteError } from '../domain/errors';
 import { PLATFORM_SLUG } from '../domain/permissions';
 import type { Database } from './client';
+import { unlessTaken } from './conflicts';
 import { fromDatabase } from './errors';
 import type { Company, Prisma } from './generated/client';
 import { lookupCompany } from './sessions';
 import { withTenant, type TenantTx } from './tenant';
-import { unlessTaken } from './uniques';
 
 /** The company of this transaction. */
 export async function getCompany(tx: TenantTx): Promise<Company> {
@@ -36,10 +36,10 @@ export async function createCompanyWithin<T>(
   if (row === undefined) throw new RegenteError('INTERNAL', 'PostgreSQL made no id.');
   // A row must be visible to be inserted, so the transaction becomes the new company's first.
   await actAs(tx, row.id);
-  const company = await unlessTaken(
-    { pointer: '/slug', message: 'Another company already has this slug.' },
-    tx.company.create({ data: { ...input, id: row.id } }),
-  );
+  const company = await unlessTaken(tx.company.create({ data: { ...input, id: row.id } }), {
+    pointer: '/slug',
+    message: 'Another company already has this slug.',
+  });
   const result = await work(tx, company);
   await actAs(tx, row.outer);
   return result;

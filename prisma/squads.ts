@@ -1,9 +1,9 @@
 import { notFound } from '../domain/errors';
 import type { SquadFilter, SquadInput, SquadPatch } from '../domain/squads.schema';
+import { unlessTaken } from './conflicts';
 import type { Squad, SquadMember, User } from './generated/client';
 import type { PageArgs } from './paging';
 import type { TenantTx } from './tenant';
-import { unlessTaken } from './uniques';
 
 const NAME_TAKEN = { pointer: '/name', message: 'The company already has a squad of this name.' };
 
@@ -37,11 +37,11 @@ export async function createSquad(
   companyId: string,
   input: SquadInput,
 ): Promise<Squad> {
-  return unlessTaken(NAME_TAKEN, tx.squad.create({ data: { companyId, ...input } }));
+  return unlessTaken(tx.squad.create({ data: { companyId, ...input } }), NAME_TAKEN);
 }
 
 export async function updateSquad(tx: TenantTx, id: string, patch: SquadPatch): Promise<Squad> {
-  return unlessTaken(NAME_TAKEN, tx.squad.update({ where: { id }, data: patch }));
+  return unlessTaken(tx.squad.update({ where: { id }, data: patch }), NAME_TAKEN);
 }
 
 /** Its members lose the membership, nothing else. */
@@ -76,10 +76,10 @@ export async function addMember(
   tx: TenantTx,
   data: { companyId: string; squadId: string; userId: string; isLeader: boolean },
 ): Promise<Member> {
-  return unlessTaken(
-    { pointer: '/userId', message: 'This person is in the squad already.' },
-    tx.squadMember.create({ data, include: { user: true } }),
-  );
+  return unlessTaken(tx.squadMember.create({ data, include: { user: true } }), {
+    pointer: '/userId',
+    message: 'This person is in the squad already.',
+  });
 }
 
 export async function updateMember(

@@ -3,10 +3,10 @@ import { PLATFORM_SLUG, type Role } from '../domain/permissions';
 import type { UserStatus } from '../domain/users';
 import type { UserFilter, UserInput, UserPatch } from '../domain/users.schema';
 import { getCompany } from './companies';
+import { unlessTaken } from './conflicts';
 import type { User } from './generated/client';
 import type { PageArgs } from './paging';
 import type { TenantTx } from './tenant';
-import { unlessTaken } from './uniques';
 
 /** A person; the database's CHECKs keep role and status to these lists. */
 export type Person = User & { role: Role; status: UserStatus };
@@ -63,8 +63,8 @@ export async function createUser(
   await refuseStrayAdmin(tx, input.role);
   const status: UserStatus = passwordHash === null ? 'INVITED' : 'ACTIVE';
   const user = await unlessTaken(
-    EMAIL_TAKEN,
     tx.user.create({ data: { ...input, companyId, passwordHash, status } }),
+    EMAIL_TAKEN,
   );
   return user as Person;
 }
@@ -72,7 +72,7 @@ export async function createUser(
 /** Throws like `createUser`. */
 export async function updateUser(tx: TenantTx, id: string, patch: UserPatch): Promise<Person> {
   if (patch.role !== undefined) await refuseStrayAdmin(tx, patch.role);
-  return (await unlessTaken(EMAIL_TAKEN, tx.user.update({ where: { id }, data: patch }))) as Person;
+  return (await unlessTaken(tx.user.update({ where: { id }, data: patch }), EMAIL_TAKEN)) as Person;
 }
 
 export async function setUserStatus(tx: TenantTx, id: string, status: UserStatus): Promise<Person> {

@@ -1,0 +1,53 @@
+import type { MiddlewareHandler } from 'hono';
+import { createMiddleware } from 'hono/factory';
+import { RegenteError } from '../domain/errors';
+import type { AppContext, AppEnv } from './context';
+
+const LIMIT_BYTES = 1_048_576;
+
+/** The files that may be large; they count their own bytes. */
+const UPLOAD = /\/(audience|import)$/;
+
+/** Clients that are answered while they still write mostly never read the answer, so this much is heard out first. */
+const HEARD_OUT_BYTES = 128 * LIMIT_BYTES;
+
+/** Refuses bodies over 1 MB with PAYLOAD_TOO_LARGE, whether their length is announced or not. */
+export function limitBody(): MiddlewareHandler<AppEnv> {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const { body, headers } = c.req.raw;
+    if (body === null || (c.req.method === 'PUT' && UPLOAD.test(c.req.path))) return next();
+    const announced = headers.has('transfer-encoding') ? null : headers.get('content-length');
+    if (announced !== null && Number(announced) <= LIMIT_BYTES) return next();
+
+    const { chunks, size, ended } = await readUpTo(body, LIMIT_BYTES, HEARD_OUT_BYTES);
+    if (size <= LIMIT_BYTES) {
+      c.req.raw = new Request(c.req.raw, { method: c.req.method, body: Buffer.concat(chunks) });
+      return next();
+    }
+    if (!ended) closeAfterAnswer(c);
+    throw new RegenteError('PAYLOAD_TOO_LARGE', 'The body is larger than 1 MB.');
+  });
+}
+
+/** Keeps the first `keepBytes` and reads on, without keeping, until the end or `stopBytes`. */
+async function readUpTo(
+  body: ReadableStream<Uint8Array>,
+  keepBytes: number,
+  stopBytes: number,
+): Promise<{ chunks: Uint8Array[]; size: number; ended: boolean }> {
+  const reader = body.getReader();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  while (size <= stopBytes) {
+    const { done, value } = await reader.read();
+    if (done) return { chunks, size, ended: true };
+    size += value.byteLength;
+    if (size <= keepBytes) chunks.push(value);
+  }
+  await reader.cancel();
+  return { chunks, size, ended: false };
+}
+
+function closeAfterAnswer(c: AppContext): void {
+  c.header('Connection', 'close');
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import { createApp } from '../../api/app';
+import { loadConfig } from '../../config';
+import { RegenteError } from '../../domain/errors';
+import type { Permission } from '../../domain/permissions';
+import { openDatabase } from '../../prisma/client';
+import { createEncryption } from '../../prisma/encryption';
+import { createLogger } from '../../telemetry';
+
+export interface ApiRoute {
+  /** In capitals. */
+  method: string;
+  /** As the document writes it: `/v1/wallets/{id}`. */
+  path: string;
+  permission: Permission | 'anyone' | 'logged-in' | 'self';
+  /** The content types of its body, if it takes one. */
+  takes: string[];
+}
+
+interface Operation {
+  'x-permission'?: ApiRoute['permission'];
+  requestBody?: { content: Record<string, unknown> };
+}
+
+/** Every route under /v1, from the OpenAPI document of an app that has neither database nor engine. */
+export async function listRoutes(): Promise<ApiRoute[]> {
+  const app = createApp(offlineDeps());
+  const response = await app.request('/openapi.json');
+  const document = (await response.json()) as { paths: Record<string, Record<string, Operation>> };
+  return Object.entries(document.paths)
+    .filter(([path]) => path.startsWith('/v1/'))
+    .flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        method: method.toUpperCase(),
+        path,
+        permission: operation['x-permission'] ?? missing(`${method} ${path}`),
+        takes: Object.keys(operation.requestBody?.content ?? {}),
+      })),
+    );
+}
+
+function missing(route: string): never {
+  throw new Error(`${route} asks for no permission; make it with defineRoute.`);
+}
+
+function offlineDeps(): Parameters<typeof createApp>[0] {
+  const key = randomBytes(32);
+  const url = 'postgres://nobody@127.0.0.1:1/nothing';
+  return {
+    config: loadConfig({
+      DATABASE_URL: url,
+      TEMPORAL_ADDRESS: '127.0.0.1:1',
+      ENCRYPTION_KEY: key.toString('base64'),
+    }),
+    db: openDatabase({ url }),
+    encryption: createEncryption([key]),
+    engine: {
+      client: () => Promise.reject(new RegenteError('UNAVAILABLE', 'There is no engine here.')),
+      ready: () => Promise.resolve(false),
+      nudge: () => undefined,
+    },
+    logger: createLogger('silent', 'test'),
+  };
+}
