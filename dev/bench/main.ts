@@ -1,0 +1,44 @@
+import { RegenteError } from '../../domain/errors';
+import { runDispatchBench } from './dispatch';
+import { DISPATCH_USAGE, readDispatchOptions } from './options';
+
+/*
+ * npm run -s bench -- dispatch [options]
+ * The result is on stdout with --json; everything else is on stderr.
+ */
+async function main([bench, ...args]: string[]): Promise<void> {
+  if (args.includes('--help') || bench === '--help') {
+    console.log(DISPATCH_USAGE);
+    return;
+  }
+  switch (bench) {
+    case 'dispatch': {
+      const options = readDispatchOptions(args);
+      const report = await runDispatchBench(options, options.json ? QUIET : { say, warn: say });
+      if (options.json) console.log(JSON.stringify(report));
+      return;
+    }
+    default:
+      throw new RegenteError('VALIDATION', DISPATCH_USAGE);
+  }
+}
+
+/** With --json only what the reader of the result must know. */
+const QUIET = { say: (): void => {}, warn: say };
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+// Everything that the bench has started ends with it.
+for (const [name, number] of [
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+] as const) {
+  process.once(name, () => process.exit(128 + number));
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  say(error instanceof RegenteError ? error.message : String(error));
+  process.exit(error instanceof RegenteError && error.code === 'VALIDATION' ? 64 : 1);
+});

@@ -1,0 +1,92 @@
+import type { LedgerFigures } from './contender';
+
+/** One run of one contender. */
+export interface Measured {
+  name: string;
+  perSecond: number;
+  lost: number;
+  duplicated: number;
+  ledger?: LedgerFigures;
+}
+
+export interface DispatchReport {
+  recipients: number;
+  rawPerSecond: number;
+  bullmqPerSecond: number | null;
+  regentePerSecond: number;
+  vsBullmq: number | null;
+  vsRaw: number;
+  claimToSettleP50Ms: number;
+  claimToSettleP99Ms: number;
+  workerRssMb: number | null;
+  /** Regente's, over all rounds. */
+  lost: number;
+  duplicated: number;
+}
+
+export interface DispatchRuns {
+  recipients: number;
+  raw: readonly Measured[];
+  /** Empty when it was left out. */
+  bullmq: readonly Measured[];
+  regente: readonly Measured[];
+}
+
+/** Medians over the rounds; the peak memory and what was lost or sent twice are the worst and the sum. */
+export function summarize({ recipients, raw, bullmq, regente }: DispatchRuns): DispatchReport {
+  const [rawPerSecond, regentePerSecond] = [medianSpeed(raw), medianSpeed(regente)];
+  const bullmqPerSecond = bullmq.length === 0 ? null : medianSpeed(bullmq);
+  const ledgers = regente.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger]));
+  const peaks = ledgers.map(({ workerRssMb }) => workerRssMb);
+  return {
+    recipients,
+    rawPerSecond: Math.round(rawPerSecond),
+    bullmqPerSecond: bullmqPerSecond === null ? null : Math.round(bullmqPerSecond),
+    regentePerSecond: Math.round(regentePerSecond),
+    vsBullmq: bullmqPerSecond === null ? null : rounded(regentePerSecond / bullmqPerSecond, 2),
+    vsRaw: rounded(regentePerSecond / rawPerSecond, 3),
+    claimToSettleP50Ms: rounded(median(ledgers.map((each) => each.claimToSettleP50Ms)), 1),
+    claimToSettleP99Ms: rounded(median(ledgers.map((each) => each.claimToSettleP99Ms)), 1),
+    workerRssMb: peaks.includes(null)
+      ? null
+      : Math.round(Math.max(...peaks.map((peak) => peak ?? 0))),
+    lost: sum(regente.map((each) => each.lost)),
+    duplicated: sum(regente.map((each) => each.duplicated)),
+  };
+}
+
+/** The same for people, with every round. */
+export function tableOf(runs: DispatchRuns, report: DispatchReport): string {
+  const lines = [...runs.raw, ...runs.bullmq, ...runs.regente].map(
+    ({ name, perSecond, lost, duplicated }) =>
+      `${name.padEnd(10)}${Math.round(perSecond).toLocaleString('en').padStart(10)} messages/s${lost === 0 ? '' : `   ${lost} LOST`}${duplicated === 0 ? '' : `   ${duplicated} SENT TWICE`}`,
+  );
+  const { vsBullmq, vsRaw, claimToSettleP50Ms, claimToSettleP99Ms, workerRssMb } = report;
+  const against = vsBullmq === null ? '' : `${vsBullmq} times BullMQ, `;
+  const last = runs.regente.at(-1)?.ledger;
+  return [
+    ...lines,
+    `Regente: ${against}${vsRaw} of the raw loop`,
+    `  claim to settle: half within ${claimToSettleP50Ms} ms, 99 % within ${claimToSettleP99Ms} ms`,
+    `  approval to the last message: ${seconds(last?.approveToSettledMs)} s, first mark to the last message: ${seconds(last?.sendingMs)} s`,
+    `  largest worker: ${workerRssMb ?? 'unknown'} MB`,
+  ].join('\n');
+}
+
+const seconds = (ms = 0): string => (ms / 1_000).toFixed(2);
+
+const medianSpeed = (runs: readonly Measured[]): number => median(runs.map((run) => run.perSecond));
+
+const sum = (values: readonly number[]): number =>
+  values.reduce((total, value) => total + value, 0);
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const upper = sorted[Math.floor(middle)] ?? 0;
+  return Number.isInteger(middle) ? (upper + (sorted[middle - 1] ?? 0)) / 2 : upper;
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}

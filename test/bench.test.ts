@@ -1,0 +1,101 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { summarize, type Measured } from '../dev/bench/report';
+import { temporaryRoot } from '../dev/stack/cache';
+import { isRunning, type ProcessIdentity } from '../dev/stack/processes';
+import { until } from './support/until';
+
+const run = promisify(execFile);
+const checkout = resolve(__dirname, '..');
+
+jest.setTimeout(300_000);
+
+const bench = (args: string): Promise<{ stdout: string; stderr: string }> =>
+  run(process.execPath, ['--import', 'tsx', 'dev/bench/main.ts', ...args.split(' ')], {
+    cwd: checkout,
+  });
+
+test('the dispatch bench prints one JSON line in which nobody is lost and nobody is messaged twice', async () => {
+  const { stdout } = await bench(
+    'dispatch --recipients 500 --no-bullmq --json --workers 2 --batch 50 --micro 20',
+  );
+  expect(stdout.trim().split('\n')).toHaveLength(1);
+  const report = JSON.parse(stdout) as Record<string, unknown>;
+  expect(report).toEqual({
+    recipients: 500,
+    rawPerSecond: expect.any(Number),
+    bullmqPerSecond: null,
+    regentePerSecond: expect.any(Number),
+    vsBullmq: null,
+    vsRaw: expect.any(Number),
+    claimToSettleP50Ms: expect.any(Number),
+    claimToSettleP99Ms: expect.any(Number),
+    workerRssMb: existsSync('/proc/self/status') ? expect.any(Number) : null,
+    lost: 0,
+    duplicated: 0,
+  });
+  expect(report['regentePerSecond']).toBeGreaterThan(0);
+  expect(report['claimToSettleP99Ms']).toBeGreaterThanOrEqual(
+    report['claimToSettleP50Ms'] as number,
+  );
+});
+
+test('a bench that is interrupted leaves no folder and no server behind', async () => {
+  const child = execFile(
+    process.execPath,
+    ['--import', 'tsx', 'dev/bench/main.ts', 'dispatch', '--recipients', '500', '--no-bullmq'],
+    { cwd: checkout },
+  );
+  const exited = once(child, 'exit');
+  await new Promise<void>((reached) => {
+    child.stderr?.on('data', (text: string) => text.includes('Round 1') && reached());
+  });
+  const folder = folderOf(child.pid ?? 0);
+  const servers = readdirSync(folder)
+    .filter((name) => name.endsWith('.log.pid'))
+    .map((name) => serverOf(join(folder, name)));
+  expect(servers.length).toBeGreaterThanOrEqual(2);
+  child.kill('SIGTERM');
+  await exited;
+  await until('servers and folder are gone', () => !existsSync(folder) && !servers.some(isRunning));
+});
+
+/** Of the stack that this process has started. */
+function folderOf(pid: number): string {
+  const name = readdirSync(temporaryRoot()).find((each) =>
+    each.startsWith(`regente-stack-${pid}-`),
+  );
+  return join(temporaryRoot(), name ?? 'missing');
+}
+
+const serverOf = (pidFile: string): ProcessIdentity =>
+  (JSON.parse(readFileSync(pidFile, 'utf8')) as { server: ProcessIdentity }).server;
+
+test('an option that there is not ends the bench with 64 and the usage', async () => {
+  await expect(bench('dispatch --recipient 5')).rejects.toMatchObject({
+    code: 64,
+    stderr: expect.stringContaining('--recipients N'),
+  });
+});
+
+test('the figures are medians over the rounds, and what was lost in any round counts', () => {
+  const runs = (...speeds: number[]): Measured[] =>
+    speeds.map((perSecond) => ({ name: 'x', perSecond, lost: 0, duplicated: 0 }));
+  const regente = runs(3_000, 4_000, 2_000);
+  regente[0]!.lost = 2;
+  regente[2]!.duplicated = 1;
+  expect(
+    summarize({ recipients: 10, raw: runs(10_000, 8_000), bullmq: runs(500, 1_000, 600), regente }),
+  ).toMatchObject({
+    rawPerSecond: 9_000,
+    bullmqPerSecond: 600,
+    regentePerSecond: 3_000,
+    vsBullmq: 5,
+    vsRaw: 0.333,
+    lost: 2,
+    duplicated: 1,
+  });
+});
