@@ -23,12 +23,12 @@ export interface Summary {
 export interface CampaignView {
   id: string;
   state: string;
-  waiting: { reason: string; note: string | null } | null;
   progress: {
     counts: PeopleCounts;
     fish: PeopleCounts;
     ratePerSecond: number | null;
     money: { used: string; reserved: string };
+    waiting: { reason: string; note: string | null } | null;
   };
 }
 
@@ -94,7 +94,9 @@ export async function followCampaign(
     show(view);
     if (TERMINAL.has(view.state)) return view;
     if (view.state === 'PAUSED')
-      throw new Error(`The campaign was paused: ${view.waiting?.note ?? 'no reason given'}.`);
+      throw new Error(
+        `The campaign was paused: ${view.progress.waiting?.note ?? 'no reason given'}.`,
+      );
     await delay(LOOK_MS);
   }
 }

@@ -10,9 +10,9 @@ export function showProgress(silent: boolean): {
   const out = process.stdout;
   let lastPrinted = '';
   return {
-    update({ state, waiting, progress }) {
+    update({ state, progress }) {
       if (silent) return;
-      const { counts, ratePerSecond } = progress;
+      const { counts, ratePerSecond, waiting } = progress;
       const done = counts.recipients - counts.waiting - counts.queued - counts.sending;
       const share = counts.recipients === 0 ? 0 : done / counts.recipients;
       const bar = '#'.repeat(Math.round(share * WIDTH)).padEnd(WIDTH, '.');
