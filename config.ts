@@ -3,45 +3,110 @@ import { z } from 'zod';
 const bytesKey = z
   .string()
   .transform((value) => value.split(',').map((part) => Buffer.from(part.trim(), 'base64')))
-  .refine((keys) => keys.length > 0 && keys.every((key) => key.length === 32), {
+  .refine((keys) => keys.every((key) => key.length === 32), {
     error:
       'must be one or more base64 keys of 32 bytes, separated by commas (openssl rand -base64 32)',
   });
 
-const port = z.coerce.number().int().min(0).max(65_535);
-const positive = z.coerce.number().int().positive();
+const postgres = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'must be a PostgreSQL URL (postgresql://user:password@host:5432/database)',
+});
 
-/** Every variable that Regente reads. The README's table is made from the same names. */
-const Environment = z.object({
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
-  MIGRATE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
-  DATABASE_MAX_CONNECTIONS: positive.default(20),
-  TEMPORAL_ADDRESS: z.string().regex(/^[^\s/:]+:\d+$/, 'must be host:port'),
-  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
-  ENCRYPTION_KEY: bytesKey,
-  HOST: z.string().default('0.0.0.0'),
-  PORT: port.default(3000),
-  WORKER_HEALTH_PORT: port.default(3001),
-  PUBLIC_URL: z.url({ protocol: /^https?$/ }).default('http://localhost:3000'),
-  TRUST_PROXY: z.stringbool().default(false),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  SESSION_TTL_HOURS: positive.default(12),
-  API_REQUESTS_PER_MINUTE: positive.default(1_200),
-  AUDIENCE_MAX_ROWS: positive.default(5_000_000),
-  AUDIENCE_MAX_BYTES: positive.default(2 * 1024 ** 3),
-  DISPATCH_LANES: positive.max(64).default(4),
-  DISPATCH_BATCH_SIZE: positive.max(5_000).default(500),
-  DISPATCH_MICRO_BATCH: positive.max(1_000).default(100),
-  DISPATCH_LEASE_MS: positive.min(500).max(4_000).default(4_000),
-  PROVIDER_TIMEOUT_MS: positive.max(120_000).default(10_000),
-  NOTICE_PROVIDER: z.string().optional(),
-  NOTICE_PROVIDER_CONFIG: z.string().optional(),
-  NOTICE_FROM_NAME: z.string().default('Regente'),
+const whole = (least: number, most = Number.MAX_SAFE_INTEGER) => {
+  const error =
+    most === Number.MAX_SAFE_INTEGER
+      ? `must be a whole number of at least ${least}`
+      : `must be a whole number from ${least} to ${most}`;
+  return z.coerce.number({ error }).int({ error }).min(least, { error }).max(most, { error });
+};
+const port = whole(0, 65_535);
+const positive = whole(1);
+
+/** Every variable that Regente reads, with its meaning: docs/configuration.md is written from it. */
+export const Environment = z.object({
+  DATABASE_URL: postgres.describe(
+    "PostgreSQL 18, as the application's role: it owns nothing and row-level security binds it.",
+  ),
+  MIGRATE_DATABASE_URL: postgres
+    .optional()
+    .describe("The same database as the tables' owner. Only `npm run migrate` reads it."),
+  DATABASE_MAX_CONNECTIONS: positive
+    .default(20)
+    .describe('The most connections of each of the three pools of a process.'),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .regex(/^[^\s/:]+:\d+$/, 'must be host:port')
+    .describe("The engine's frontend, host:port."),
+  TEMPORAL_NAMESPACE: z
+    .string()
+    .default('default')
+    .describe("The engine's namespace; it must exist."),
+  ENCRYPTION_KEY: bytesKey.describe(
+    'Encrypts stored credentials. 32 bytes in base64; after a rotation the new key, a comma and the old ones.',
+  ),
+  HOST: z
+    .string()
+    .default('0.0.0.0')
+    .describe('The address that the API and the worker listen on.'),
+  PORT: port.default(3000).describe('The port of the API; 0 takes a free one.'),
+  WORKER_HEALTH_PORT: port
+    .default(3001)
+    .describe('Where the worker answers `/healthz` and `/readyz`; 0 takes a free one.'),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .default('http://localhost:3000')
+    .describe('How vendors and people reach the API from outside.'),
+  TRUST_PROXY: z
+    .stringbool({ error: 'must be true or false' })
+    .default(false)
+    .describe("Whether a proxy's `X-Forwarded-For` tells the caller's address."),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      error: 'must be one of fatal, error, warn, info, debug, trace, silent',
+    })
+    .default('info')
+    .describe('The least severity that is logged.'),
+  SESSION_TTL_HOURS: positive.default(12).describe('How long a login lasts.'),
+  API_REQUESTS_PER_MINUTE: positive
+    .default(1_200)
+    .describe('Requests a minute of one caller before the API answers 429.'),
+  AUDIENCE_MAX_ROWS: positive.default(5_000_000).describe('The most rows of an audience file.'),
+  AUDIENCE_MAX_BYTES: positive
+    .default(2 * 1024 ** 3)
+    .describe('The most bytes of an audience file, unpacked.'),
+  DISPATCH_LANES: whole(1, 64)
+    .default(4)
+    .describe('Streams in which a campaign is sent side by side.'),
+  DISPATCH_BATCH_SIZE: whole(1, 5_000)
+    .default(500)
+    .describe('People of a batch, for whom money is reserved at once.'),
+  DISPATCH_MICRO_BATCH: whole(1, 1_000)
+    .default(100)
+    .describe('People who are marked together, right before their calls.'),
+  DISPATCH_LEASE_MS: whole(500, 4_000)
+    .default(4_000)
+    .describe('How long a mark allows its call to begin.'),
+  PROVIDER_TIMEOUT_MS: whole(1, 120_000)
+    .default(10_000)
+    .describe('How long a call to a provider may take.'),
+  NOTICE_PROVIDER: z
+    .string()
+    .optional()
+    .describe('The provider that carries invitations and password resets.'),
+  NOTICE_PROVIDER_CONFIG: z.string().optional().describe("That provider's config, as JSON."),
+  NOTICE_FROM_NAME: z.string().default('Regente').describe('The sender of those messages.'),
 });
 
 export type Config = Readonly<z.infer<typeof Environment>>;
 
-/** One line per wrong variable, all of them at once. */
+const MigrateEnvironment = Environment.pick({ DATABASE_URL: true, MIGRATE_DATABASE_URL: true })
+  .partial({ DATABASE_URL: true })
+  .required({ MIGRATE_DATABASE_URL: true });
+
+export type MigrateConfig = Readonly<z.infer<typeof MigrateEnvironment>>;
+
+/** One line per wrong variable, all of them at once; never a value, for it may be a secret. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   constructor(readonly problems: readonly string[]) {
@@ -51,26 +116,37 @@ export class ConfigError extends Error {
 
 /** Parses the environment once. An empty variable counts as not set. Throws ConfigError with every problem. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  const given = Object.fromEntries(
-    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
-  );
-  const parsed = Environment.safeParse(given);
-  if (parsed.success) return Object.freeze(parsed.data);
-  throw new ConfigError(
-    parsed.error.issues.map((issue) => {
-      const name = issue.path.map(String).join('.');
-      return given[name] === undefined ? `${name} is not set` : `${name} ${issue.message}`;
-    }),
-  );
+  return parse(Environment, env);
 }
 
-/** `loadConfig` for entry files: prints the problems and ends the process with 78 (EX_CONFIG). */
-export function loadConfigOrExit(): Config {
+/** `loadConfig` of what `migrate` needs: the owner's connection, and the application's where its role is to be made. */
+export function loadMigrateConfig(env: NodeJS.ProcessEnv = process.env): MigrateConfig {
+  return parse(MigrateEnvironment, env);
+}
+
+/** For entry files: prints the problems and ends the process with 78 (EX_CONFIG). */
+export function orExit<T>(load: () => T): T {
   try {
-    return loadConfig();
+    return load();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exit(78);
   }
+}
+
+function parse<Schema extends z.ZodType<object>>(
+  schema: Schema,
+  env: NodeJS.ProcessEnv,
+): Readonly<z.infer<Schema>> {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return Object.freeze(parsed.data);
+  const problems = parsed.error.issues.map((issue) => {
+    const name = issue.path.map(String).join('.');
+    return given[name] === undefined ? `${name} is not set` : `${name} ${issue.message}`;
+  });
+  throw new ConfigError([...new Set(problems)]);
 }

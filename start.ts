@@ -1,14 +1,15 @@
 // Production entry: `node dist/start.js [api|worker]`; without a word, both in one process.
-import { loadConfigOrExit } from './config';
 import { startApi } from './api/server';
-import { startWorker } from './workers/main';
-import { createLogger } from './telemetry';
+import { loadConfig, orExit, type Config } from './config';
+import { createLogger, type Logger } from './telemetry';
+import { startWorkerHealth } from './workers/health';
+import { startWorker, type RunningWorker } from './workers/main';
 
 const PARTS = ['api', 'worker'] as const;
 
+type Stop = () => Promise<unknown>;
+
 async function main(): Promise<void> {
-  const config = loadConfigOrExit();
-  const logger = createLogger(config.LOG_LEVEL, 'regente');
   const [word] = process.argv.slice(2);
   if (word !== undefined && !PARTS.some((part) => part === word)) {
     process.stderr.write(
@@ -16,25 +17,54 @@ async function main(): Promise<void> {
     );
     process.exit(64);
   }
-  const stops: (() => Promise<void>)[] = [];
-  let stopping = false;
+  const config = orExit(loadConfig);
+  const logger = createLogger(config.LOG_LEVEL, 'regente');
+  const stops: Stop[] = [];
+  const stopping = new AbortController();
   const stop = async (code: number): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    await Promise.all(stops.map((each) => each()));
-    process.exit(code);
+    if (stopping.signal.aborted) return;
+    stopping.abort();
+    const ends = await Promise.allSettled(stops.map((each) => each()));
+    const failures = ends.filter((end) => end.status === 'rejected');
+    for (const { reason } of failures) logger.error({ err: reason }, 'a part did not stop cleanly');
+    process.exit(failures.length === 0 ? code : 1);
   };
+  // Once: a second signal ends the process at once.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(0));
 
   if (word !== 'worker') stops.push((await startApi(config)).stop);
   if (word !== 'api') {
-    const worker = await startWorker(config);
-    stops.push(worker.stop);
-    worker.ended.catch((error: unknown) => {
+    const worker = await runWorker(config, logger, stops, stopping.signal);
+    worker?.ended.catch((error: unknown) => {
       logger.fatal({ err: error }, 'the worker failed');
       return stop(1);
     });
   }
+}
+
+/** Waits for the engine as long as it takes; its health can be asked for meanwhile. Nothing when told to stop first. */
+async function runWorker(
+  config: Config,
+  logger: Logger,
+  stops: Stop[],
+  untilAborted: AbortSignal,
+): Promise<RunningWorker | undefined> {
+  let worker: RunningWorker | undefined;
+  const health = await startWorkerHealth({
+    host: config.HOST,
+    port: config.WORKER_HEALTH_PORT,
+    isReady: () => worker?.isRunning() ?? false,
+  });
+  stops.push(health.stop);
+  try {
+    worker = await startWorker(config, undefined, { untilAborted });
+  } catch (error) {
+    if (untilAborted.aborted) return undefined;
+    throw error;
+  }
+  stops.push(worker.stop);
+  logger.info({ healthPort: health.port }, 'worker polling');
+  return worker;
 }
 
 main().catch((error: unknown) => {

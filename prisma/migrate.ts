@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { loadMigrateConfig, orExit } from '../config';
 import { ensureRoles } from './roles';
 
 const ROOTS = [join(__dirname, 'migrations'), join(__dirname, '../../prisma/migrations')];
@@ -86,9 +87,7 @@ async function applyOne(
     await client.query('ROLLBACK');
     throw new Error(
       `The migration ${name} failed: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
 }
@@ -102,4 +101,28 @@ function readMigrations(): { name: string; sql: string }[] {
     .map((entry) => entry.name)
     .sort()
     .map((name) => ({ name, sql: readFileSync(join(root, name, 'migration.sql'), 'utf8') }));
+}
+
+/** `npm run migrate`: says what it applied. */
+async function main(): Promise<void> {
+  const config = orExit(loadMigrateConfig);
+  const applied = await migrate({
+    ownerUrl: config.MIGRATE_DATABASE_URL,
+    appUrl: config.DATABASE_URL,
+  });
+  for (const name of applied) console.log(`applied ${name}`);
+  if (applied.length === 0) console.log('nothing to apply: the database is up to date');
+}
+
+if (require.main === module) {
+  main().catch((error: unknown) => {
+    console.error(`The migrations were not applied: ${describe(error)}`);
+    process.exit(1);
+  });
+}
+
+/** A refused connection may carry its reason in a list of errors, and no message. */
+function describe(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(describe).join('; ');
+  return error instanceof Error ? error.message : String(error);
 }

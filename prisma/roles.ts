@@ -7,39 +7,66 @@ const DEFINER_ROLE = 'regente_definer';
 /** Role that holds the application's grants; the application logs in as it, or as a member of it. */
 const APP_ROLE = 'regente_app';
 
+/** What a run on another database of the server causes that makes the same roles in the same moment. */
+const COLLISIONS: readonly unknown[] = [
+  '42710', // the role is there
+  '23505', // the role, or its grant, came between look and insert
+  'XX000', // "tuple concurrently updated"
+];
+const ATTEMPTS = 10;
+/** As an administrator reads it. */
+const LOGIN = "LOGIN PASSWORD 'the password in DATABASE_URL'";
+
 /**
- * Makes the two roles where they are missing, so that the migrations can name them.
- * @throws CONFIGURATION with the statements for an administrator, where the connection may not create roles.
+ * Makes the two roles where they are missing, so that the migrations can name them. Roles belong to the whole
+ * server, which no lock of one database covers: a collision is answered by looking again.
+ * @throws CONFIGURATION with the statements for an administrator, where the connection may not create roles; and
+ * where it is the application's own, which row-level security would no longer bind.
  */
 export async function ensureRoles(client: Client, appPassword: string | undefined): Promise<void> {
-  const { rows } = await client.query<{ rolname: string }>(
-    'SELECT rolname FROM pg_roles WHERE rolname = ANY ($1)',
-    [[DEFINER_ROLE, APP_ROLE]],
-  );
-  const known = new Set(rows.map((row) => row.rolname));
+  if (client.user === APP_ROLE) {
+    throw new RegenteError(
+      'CONFIGURATION',
+      `MIGRATE_DATABASE_URL logs in as ${APP_ROLE}, which must own nothing; use the role that owns the database.`,
+    );
+  }
   const login =
     appPassword === undefined ? 'NOLOGIN' : `LOGIN PASSWORD ${client.escapeLiteral(appPassword)}`;
-  try {
-    if (!known.has(DEFINER_ROLE)) {
-      await client.query(
-        `CREATE ROLE ${DEFINER_ROLE} NOLOGIN BYPASSRLS; GRANT ${DEFINER_ROLE} TO CURRENT_USER`,
-      );
+  for (let attempt = 1; ; attempt += 1) {
+    const missing = await missingStatements(client);
+    try {
+      for (const statement of missing) {
+        await client.query(statement.replace(LOGIN, () => login));
+      }
+      return;
+    } catch (error) {
+      const state = sqlState(error);
+      if (state === '42501') throw needsAdministrator(missing, error);
+      if (!COLLISIONS.includes(state) || attempt === ATTEMPTS) throw error;
     }
-    if (!known.has(APP_ROLE)) await client.query(`CREATE ROLE ${APP_ROLE} ${login} NOBYPASSRLS`);
-  } catch (error) {
-    if (sqlState(error) === '42501') throw needsAdministrator(client, error);
-    throw error;
   }
 }
 
-function needsAdministrator(client: Client, cause: unknown): RegenteError {
+async function missingStatements(client: Client): Promise<string[]> {
+  const { rows } = await client.query<{ rolname: string; usable: boolean }>(
+    `SELECT rolname, pg_has_role(rolname, 'SET') AS usable FROM pg_roles WHERE rolname = ANY ($1)`,
+    [[DEFINER_ROLE, APP_ROLE]],
+  );
+  const usable = new Map(rows.map((row) => [row.rolname, row.usable]));
   const owner = client.escapeIdentifier(client.user ?? 'the owner of the database');
+  return [
+    usable.has(DEFINER_ROLE) ? '' : `CREATE ROLE ${DEFINER_ROLE} NOLOGIN BYPASSRLS`,
+    // The migrations hand functions to this role, which takes membership; another owner may have made it.
+    usable.get(DEFINER_ROLE) === true ? '' : `GRANT ${DEFINER_ROLE} TO ${owner}`,
+    usable.has(APP_ROLE) ? '' : `CREATE ROLE ${APP_ROLE} NOBYPASSRLS ${LOGIN}`,
+  ].filter((statement) => statement !== '');
+}
+
+function needsAdministrator(statements: readonly string[], cause: unknown): RegenteError {
   return new RegenteError(
     'CONFIGURATION',
     `This connection may not create the roles of Regente. Run as an administrator of the server, then try again:
-CREATE ROLE ${DEFINER_ROLE} NOLOGIN BYPASSRLS;
-GRANT ${DEFINER_ROLE} TO ${owner};
-CREATE ROLE ${APP_ROLE} LOGIN NOBYPASSRLS PASSWORD 'the password in DATABASE_URL';`,
+${statements.map((statement) => `${statement};`).join('\n')}`,
     { cause },
   );
 }

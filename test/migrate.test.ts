@@ -6,7 +6,8 @@ import { bootstrapDatabase, type DatabaseUrls } from '../dev/stack/bootstrap';
 import { temporaryFolder } from '../dev/stack/folders';
 import { startPostgres, type Postgres } from '../dev/stack/postgres';
 import { migrate } from '../prisma/migrate';
-import { fromSetup, inDatabase, query } from './support/database';
+import { fromSetup, inDatabase, query, withClient } from './support/database';
+import { until } from './support/until';
 
 const FOLDER = join(__dirname, '../prisma/migrations');
 const NAMES = readdirSync(FOLDER)
@@ -159,6 +160,30 @@ describe('migrate on a server that has no roles yet', () => {
     await query(server.url, 'CREATE DATABASE made OWNER maker');
     const urls = { ownerUrl: urlOf('maker', 'made'), appUrl: urlOf('regente_app', 'made') };
     expect(await migrate(urls)).toEqual(NAMES);
+    expect(await query(urls.appUrl, 'SELECT FROM wallets')).toEqual([]);
+  });
+
+  test('goes on when a run on another database of the server makes the same role in the same moment', async () => {
+    for (const name of ['plain', 'made'])
+      await query(server.url, `DROP DATABASE IF EXISTS ${name}`);
+    for (const name of ['regente_app', 'regente_definer']) {
+      await query(server.url, `DROP ROLE IF EXISTS ${name}`);
+    }
+    await query(server.url, 'CREATE DATABASE beside');
+    const urls = {
+      ownerUrl: inDatabase(server.url, 'beside'),
+      appUrl: urlOf('regente_app', 'beside'),
+    };
+    await withClient(server.url, async (other) => {
+      await other.query('BEGIN; CREATE ROLE regente_definer NOLOGIN BYPASSRLS');
+      const running = migrate(urls);
+      await until('it waits for the other to decide', async () => {
+        const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE ROLE%'`;
+        return (await query(server.url, waiting)).length > 0;
+      });
+      await other.query('COMMIT');
+      expect(await running).toEqual(NAMES);
+    });
     expect(await query(urls.appUrl, 'SELECT FROM wallets')).toEqual([]);
   });
 });

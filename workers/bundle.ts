@@ -9,16 +9,23 @@ const BUNDLE = join(__dirname, 'workflow-bundle.js');
 export async function workflowBundle(
   logger?: Logger,
 ): Promise<{ code: string } | { codePath: string }> {
-  if (existsSync(BUNDLE)) return { codePath: BUNDLE };
+  return existsSync(BUNDLE) ? { codePath: BUNDLE } : { code: await bundle(logger) };
+}
+
+async function bundle(logger?: Logger): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: require.resolve('../workflows/index'),
     ...(logger === undefined ? {} : { logger }),
   });
-  return { code };
+  return code;
 }
 
+// A step of the build: makes the file anew, whatever an earlier build has left.
 if (require.main === module) {
-  void workflowBundle().then((bundle) =>
-    'code' in bundle ? writeFile(BUNDLE, bundle.code) : undefined,
-  );
+  bundle()
+    .then((code) => writeFile(BUNDLE, code))
+    .catch((error: unknown) => {
+      process.stderr.write(`The workflows could not be bundled: ${String(error)}\n`);
+      process.exit(1);
+    });
 }

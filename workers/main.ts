@@ -1,5 +1,5 @@
 import { Client } from '@temporalio/client';
-import { NativeConnection, type Worker } from '@temporalio/worker';
+import type { Worker } from '@temporalio/worker';
 import { createProviderAccounts } from '../activities/provider-accounts';
 import { createRelay } from '../api/relay';
 import type { Config } from '../config';
@@ -8,7 +8,7 @@ import { applyDueEvents } from '../prisma/delivery-events';
 import { createEncryption } from '../prisma/encryption';
 import { runUpkeep } from '../prisma/upkeep';
 import { createLogger, type Logger } from '../telemetry';
-import { Connection } from '@temporalio/client';
+import { connectEngine } from './connect';
 import { startLoop, type Loop } from './loops';
 import { installRuntime } from './runtime';
 import { createWorkers } from './worker';
@@ -18,6 +18,8 @@ export interface RunningWorker {
   stop(): Promise<void>;
   /** Settles when the workers have ended, by `stop` or by a failure. */
   ended: Promise<void>;
+  /** Whether every worker polls. */
+  isRunning(): boolean;
 }
 
 const RELAY_MS = 250;
@@ -27,10 +29,16 @@ const EVENTS_PER_ROUND = 1_000;
 const UPKEEP_MS = 3_600_000;
 const TURN_MS = 10_000;
 
-/** Starts the workers and the background rounds of a process. Throws when the engine does not answer. */
+export interface StartOptions {
+  /** Waits for the engine until this says to stop; left out, an engine that does not answer is an error. */
+  untilAborted?: AbortSignal;
+}
+
+/** Starts the workers and the background rounds of a process. */
 export async function startWorker(
   config: Config,
   logger: Logger = createLogger(config.LOG_LEVEL, 'worker'),
+  options: StartOptions = {},
 ): Promise<RunningWorker> {
   installRuntime(logger);
   const db = openDatabase({
@@ -49,11 +57,10 @@ export async function startWorker(
     turnMs: TURN_MS,
   };
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = config;
-  const native = await NativeConnection.connect({ address });
-  const connection = await Connection.connect({ address });
-  const client = new Client({ connection, namespace });
+  const engine = await connectEngine({ address, namespace, logger, ...options });
+  const client = new Client({ connection: engine.connection, namespace });
   const workers = await createWorkers({
-    connection: native,
+    connection: engine.native,
     namespace,
     deps: { db, accounts, settings, logger },
   });
@@ -82,13 +89,14 @@ export async function startWorker(
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   return {
     ended,
+    isRunning: () => workers.every((worker) => worker.getState() === 'RUNNING'),
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()));
       for (const worker of workers) shutDown(worker);
       await ended.catch((error: unknown) =>
         logger.error({ err: error }, 'a worker ended with an error'),
       );
-      await Promise.all([native.close(), connection.close(), accounts.close()]);
+      await Promise.all([engine.close(), accounts.close()]);
       await db.close();
     },
   };
