@@ -54,6 +54,7 @@ export function answerError(thrown: unknown, c: Context<AppEnv>, logger: Logger)
   const status = STATUS[error.code];
   return c.body(
     JSON.stringify({
+      ...error.details,
       type: `https://regente.dev/problems/${error.code.toLowerCase().replaceAll('_', '-')}`,
       title: TITLES[error.code],
       status,
@@ -61,7 +62,6 @@ export function answerError(thrown: unknown, c: Context<AppEnv>, logger: Logger)
       detail: error.message,
       requestId: c.get('requestId'),
       ...(error.fields.length > 0 ? { errors: error.fields } : {}),
-      ...error.details,
     }),
     status,
     { 'content-type': 'application/problem+json' },

@@ -39,6 +39,6 @@ export function refuseSelf(editor: UserEditor, personId: string, what: string): 
 export function requireStatus(status: string, allowed: readonly UserStatus[], verb: string): void {
   if (allowed.some((each) => each === status)) return;
   throw new RegenteError('CONFLICT', `A person who is ${status} cannot be ${verb}.`, {
-    details: { status, allowedFrom: allowed },
+    details: { state: status, allowedFrom: allowed },
   });
 }

@@ -1,0 +1,42 @@
+import { startTestApi, type TestApi } from './support/api';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.close());
+
+test('the reference page loads nothing from another host, and its policy forbids it', async () => {
+  const page = await api.request('GET', '/docs');
+  expect(page.status).toBe(200);
+  expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+  const links = [...String(page.body).matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link!);
+  expect(links.length).toBeGreaterThanOrEqual(3);
+  for (const link of links) {
+    expect(link).toMatch(/^\/docs\//);
+    const file = await api.request('GET', link);
+    expect(file.status).toBe(200);
+    expect(file.headers.get('content-type')).toMatch(/^text\/(css|javascript)/);
+  }
+  expect(page.body).not.toMatch(/<script(?![^>]*src=)/);
+  const policy = page.headers.get('content-security-policy') ?? '';
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("script-src 'self'");
+});
+
+test('serves the files of the page and no others', async () => {
+  for (const path of ['/docs/package.json', '/docs/..%2fpackage.json', '/docs/index.html'])
+    expect((await api.request('GET', path)).status).toBe(404);
+});
+
+test('the document is OpenAPI 3.1 and shows each route’s permission and problems', async () => {
+  const { status, body } = await api.request('GET', '/openapi.json');
+  expect(status).toBe(200);
+  expect(body.openapi).toBe('3.1.0');
+  expect(body.components.securitySchemes.bearer).toMatchObject({ type: 'http', scheme: 'bearer' });
+  const route = body.paths['/v1/wallets'].post;
+  expect(route['x-permission']).toBe('wallets:write');
+  expect(Object.keys(route.responses)).toEqual(
+    expect.arrayContaining(['201', '400', '401', '403']),
+  );
+});
