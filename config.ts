@@ -106,6 +106,10 @@ const MigrateEnvironment = Environment.pick({ DATABASE_URL: true, MIGRATE_DATABA
 
 export type MigrateConfig = Readonly<z.infer<typeof MigrateEnvironment>>;
 
+const AdminEnvironment = Environment.pick({ DATABASE_URL: true, PUBLIC_URL: true });
+
+export type AdminConfig = Readonly<z.infer<typeof AdminEnvironment>>;
+
 /** One line per wrong variable, all of them at once; never a value, for it may be a secret. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -122,6 +126,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 /** `loadConfig` of what `migrate` needs: the owner's connection, and the application's where its role is to be made. */
 export function loadMigrateConfig(env: NodeJS.ProcessEnv = process.env): MigrateConfig {
   return parse(MigrateEnvironment, env);
+}
+
+/** `loadConfig` of what the operator's command line needs. */
+export function loadAdminConfig(env: NodeJS.ProcessEnv = process.env): AdminConfig {
+  return parse(AdminEnvironment, env);
 }
 
 /** For entry files: prints the problems and ends the process with 78 (EX_CONFIG). */

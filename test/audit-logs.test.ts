@@ -75,7 +75,7 @@ test('pages follow each other without a gap, newest first', async () => {
     cursor = `&cursor=${body.nextCursor}`;
   }
   expect(paged).toEqual(all);
-  expect(paged).toEqual([...paged].sort().reverse());
+  expect(paged).toEqual([...paged].sort().toReversed());
 });
 
 test.each(['actorId=x', 'actorType=robot', 'from=ontem', 'limit=1000'])(

@@ -1,0 +1,155 @@
+import { parseArgs } from 'node:util';
+import type { ZodType } from 'zod';
+import { hashPassword, refuseWeakPassword } from '../api/passwords';
+import { ApiKeyInput } from '../domain/api-keys.schema';
+import { CompanyInput } from '../domain/companies.schema';
+import { RegenteError } from '../domain/errors';
+import { noticeLink } from '../domain/notices';
+import { NewPassword } from '../domain/passwords.schema';
+import { KEY_SCOPES, PLATFORM_SLUG, type Permission } from '../domain/permissions';
+import { UserInput } from '../domain/users.schema';
+import { createApiKey } from '../prisma/api-keys';
+import { recordAudit, SYSTEM_ACTOR } from '../prisma/audit-logs';
+import type { Database } from '../prisma/client';
+import { createCompany, ensurePlatformCompany } from '../prisma/companies';
+import { lookupCompany } from '../prisma/sessions';
+import { withTenant } from '../prisma/tenant';
+import { createUser } from '../prisma/users';
+import { issueToken } from '../prisma/verification-tokens';
+
+export const USAGE = `Usage: npm run admin -- <command> [options]
+
+  company:create --slug acme --name "Acme" [--time-zone America/Sao_Paulo] [--currency BRL] [--domain acme.com.br]
+  user:create    --company acme --email ana@acme.com.br --name "Ana" --role AGENT|MANAGER|DIRECTOR
+                 [--area SALES|MARKETING|CX_CS|GTM] [--linkedin URL] [--password …]
+                 without a password, the link of an invitation is printed
+                 --company ${PLATFORM_SLUG} --role ADMIN makes staff of the operator
+  key:create     --company acme --name "Integration" --scopes campaigns:read,campaigns:write|all
+                 [--expires-at 2030-01-01T00:00:00Z]
+
+Reads DATABASE_URL and PUBLIC_URL from the environment.`;
+
+/** The command line is not one of `USAGE`. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+type Options = Record<string, string | undefined>;
+
+/**
+ * Runs one command and answers the lines to print. Throws UsageError for a command line that is none, RegenteError
+ * for what cannot be done.
+ */
+export async function runAdminCommand(
+  db: Database,
+  publicUrl: string,
+  [command = '', ...args]: string[],
+): Promise<string[]> {
+  switch (command) {
+    case 'company:create':
+      return makeCompany(db, optionsOf(args, ['slug', 'name', 'time-zone', 'currency', 'domain']));
+    case 'user:create':
+      return makeUser(
+        db,
+        publicUrl,
+        optionsOf(args, ['company', 'email', 'name', 'role', 'area', 'linkedin', 'password']),
+      );
+    case 'key:create':
+      return makeKey(db, optionsOf(args, ['company', 'name', 'scopes', 'expires-at']));
+    default:
+      throw new UsageError(`There is no command ${command}.`);
+  }
+}
+
+async function makeCompany(db: Database, options: Options): Promise<string[]> {
+  const input = check(CompanyInput, options);
+  return createCompany(db, input, async (tx, after) => {
+    const line = { action: 'company.create', entityType: 'company', entityId: after.id };
+    await recordAudit(tx, after.id, SYSTEM_ACTOR, { ...line, after });
+    return [`company  ${after.slug}`, `id       ${after.id}`];
+  });
+}
+
+async function makeUser(db: Database, publicUrl: string, options: Options): Promise<string[]> {
+  const { company, password, ...fields } = options;
+  const input = check(UserInput, fields);
+  const companyId = await companyNamed(db, company);
+  if (password !== undefined) {
+    check(NewPassword, password, '--password');
+    refuseWeakPassword(password, input.email, '/password');
+  }
+  const passwordHash = password === undefined ? null : await hashPassword(password);
+  return withTenant(db, companyId, async (tx) => {
+    const after = await createUser(tx, companyId, input, passwordHash);
+    const line = { action: 'user.create', entityType: 'user', entityId: after.id };
+    await recordAudit(tx, companyId, SYSTEM_ACTOR, { ...line, after });
+    const made = [`user        ${after.email}`, `id          ${after.id}`];
+    if (passwordHash !== null) return made;
+    const owner = { companyId, userId: after.id, purpose: 'invitation' as const };
+    const { token, expiresAt } = await issueToken(tx, owner, null);
+    return [
+      ...made,
+      `invitation  ${noticeLink(publicUrl, 'invitation', token)}`,
+      `token       ${token}   (shown once, valid until ${expiresAt.toISOString()})`,
+    ];
+  });
+}
+
+async function makeKey(db: Database, options: Options): Promise<string[]> {
+  const { company, scopes, ...fields } = options;
+  const list = scopes === 'all' ? KEY_SCOPES : scopes?.split(',').map((scope) => scope.trim());
+  const input = check(ApiKeyInput, { ...fields, scopes: list });
+  const companyId = await companyNamed(db, company);
+  const foreign = input.scopes.filter((scope: Permission) => !KEY_SCOPES.includes(scope));
+  if (foreign.length > 0) throw new UsageError(`--scopes: no key can have ${foreign.join(', ')}`);
+  const expiresAt = input.expiresAt === undefined ? null : new Date(input.expiresAt);
+  return withTenant(db, companyId, async (tx) => {
+    const owner = { companyId, createdBy: null };
+    const { key, row } = await createApiKey(tx, { ...input, ...owner, expiresAt });
+    const line = { action: 'api_key.create', entityType: 'api_key', entityId: row.id };
+    await recordAudit(tx, companyId, SYSTEM_ACTOR, { ...line, after: row });
+    return [`key  ${key}   (shown once)`, `id   ${row.id}`];
+  });
+}
+
+async function companyNamed(db: Database, slug: string | undefined): Promise<string> {
+  if (slug === undefined) throw new UsageError('--company is missing');
+  const id =
+    slug === PLATFORM_SLUG ? await ensurePlatformCompany(db) : await lookupCompany(db, slug);
+  if (id !== undefined) return id;
+  throw new RegenteError(
+    'NOT_FOUND',
+    `There is no company ${slug}; make it with company:create first.`,
+  );
+}
+
+function optionsOf(args: string[], names: readonly string[]): Options {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+    });
+    return Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [
+        name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase()),
+        String(value),
+      ]),
+    );
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Throws UsageError that names each option by its spelling. */
+function check<T>(schema: ZodType<T>, value: unknown, option?: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message, code, input }) => {
+    const name =
+      option ?? `--${String(path[0]).replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+    return code === 'invalid_type' && input === undefined
+      ? `${name} is missing`
+      : `${name}: ${message}`;
+  });
+  throw new UsageError(problems.join('\n'));
+}
