@@ -12,6 +12,7 @@ import { limitBody } from './body-limit';
 import { brokerRoutes } from './brokers';
 import { budgetRoutes } from './budgets';
 import { companiesRoutes, companyRoutes } from './companies';
+import { campaignRoutes } from './campaigns';
 import type { ApiDeps, AppEnv } from './context';
 import { credentialRoutes } from './credentials';
 import { docsRoutes } from './docs';
@@ -65,6 +66,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   app.route('/v1/blocklist', blocklistRoutes(deps));
   app.route('/v1/fish', fishRoutes(deps));
   app.route('/v1/opt-outs', optOutRoutes(deps));
+  app.route('/v1/campaigns', campaignRoutes(deps));
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',

@@ -1,3 +1,5 @@
+import { RegenteError } from './errors';
+
 /** States of a campaign; from APPROVED on they are those of its latest execution. */
 export const CAMPAIGN_STATES = [
   'DRAFT',
@@ -23,6 +25,8 @@ export type DraftVerb = 'submit' | 'approve' | 'reject';
 /** What people and the dispatch do to an execution. */
 export type ExecutionVerb =
   | 'start'
+  /** The campaign is edited before it has begun: this execution ends as if it had never been opened. */
+  | 'withdraw'
   | 'pause'
   | 'paused'
   | 'resume'
@@ -45,6 +49,7 @@ const DRAFT_TRANSITIONS: Readonly<Record<DraftVerb, Transition<CampaignState>>> 
 
 const EXECUTION_TRANSITIONS: Readonly<Record<ExecutionVerb, Transition<ExecutionState>>> = {
   start: { from: ['PENDING'], to: 'PROCESSING' },
+  withdraw: { from: ['PENDING'], to: 'CANCELLED' },
   pause: { from: ['PENDING', 'PROCESSING'], to: 'PAUSING' },
   paused: { from: ['PAUSING'], to: 'PAUSED' },
   resume: { from: ['PAUSED'], to: 'PROCESSING' },
@@ -70,9 +75,60 @@ export function campaignStateOf(state: ExecutionState): CampaignState {
   return state === 'PENDING' ? 'APPROVED' : state;
 }
 
-/** Content, audience and schedule may be changed; in any other state only after the approval is dropped or never. */
-export const isEditable = (state: CampaignState): boolean =>
-  state === 'DRAFT' || state === 'PENDING_APPROVAL' || state === 'APPROVED';
+/** Everything that the API lets people do to a campaign. */
+export const CAMPAIGN_VERBS = [
+  'edit',
+  'delete',
+  'submit',
+  'approve',
+  'reject',
+  'pause',
+  'resume',
+  'cancel',
+  'retry-failed',
+  'clone',
+  'test-send',
+] as const;
+export type CampaignVerb = (typeof CAMPAIGN_VERBS)[number];
+
+const fromExecution = (verb: ExecutionVerb): CampaignState[] =>
+  EXECUTION_TRANSITIONS[verb].from.map(campaignStateOf);
+
+const ALLOWED_FROM: Readonly<Record<CampaignVerb, readonly CampaignState[]>> = {
+  edit: ['DRAFT', 'PENDING_APPROVAL', 'APPROVED'],
+  delete: ['DRAFT'],
+  submit: DRAFT_TRANSITIONS.submit.from,
+  approve: DRAFT_TRANSITIONS.approve.from,
+  reject: DRAFT_TRANSITIONS.reject.from,
+  // Asked again while PAUSING, it waits for the same pause.
+  pause: [...fromExecution('pause'), 'PAUSING'],
+  resume: fromExecution('resume'),
+  cancel: fromExecution('cancel'),
+  'retry-failed': ['FINISHED', 'FAILED', 'CANCELLED'],
+  clone: CAMPAIGN_STATES,
+  'test-send': CAMPAIGN_STATES,
+};
+
+export const allowedFrom = (verb: CampaignVerb): readonly CampaignState[] => ALLOWED_FROM[verb];
+
+/** Throws CONFLICT with the states from which the verb is allowed. */
+export function requireAllowed(verb: CampaignVerb, state: CampaignState): void {
+  const states = ALLOWED_FROM[verb];
+  if (!states.includes(state)) throw notAllowed(verb, state, states);
+}
+
+/** The refusal of a verb; `details` tell programs what the message tells people. */
+export function notAllowed(
+  verb: CampaignVerb | ExecutionVerb,
+  state: CampaignState,
+  states: readonly CampaignState[],
+): RegenteError {
+  return new RegenteError(
+    'CONFLICT',
+    `"${verb}" is possible in ${states.join(', ')}; the campaign is ${state}.`,
+    { details: { state, allowedFrom: states } },
+  );
+}
 
 /** Why an approved campaign is not sending at this moment; `null` while it sends. */
 export const WAIT_REASONS = [

@@ -1,13 +1,15 @@
 import {
   campaignStateOf,
   executionTransition,
+  isTerminal,
+  notAllowed,
   type ExecutionState,
   type ExecutionVerb,
   type WaitReason,
 } from '../domain/campaigns';
 import type { CampaignPlan } from '../domain/campaign-plans';
 import type { Channel } from '../domain/channels';
-import { notFound, RegenteError } from '../domain/errors';
+import { notFound } from '../domain/errors';
 import type { CampaignExecution } from './generated/client';
 import type { TenantTx } from './tenant';
 
@@ -85,17 +87,19 @@ export async function transitionExecution(
   tx: TenantTx,
   request: TransitionRequest,
 ): Promise<TransitionResult> {
-  const { executionId, verb, reason = null, actorId = null, expectedVersion } = request;
+  const { executionId, reason = null, actorId = null, expectedVersion } = request;
   await lockExecution(tx, executionId);
   const row = await tx.campaignExecution.findUnique({ where: { id: executionId } });
   if (row === null) throw notFound('execution');
+  // Nobody resumes a test send, so what would pause it ends it.
+  const verb = row.executionType === 'test' && request.verb === 'pause' ? 'fail' : request.verb;
   const before = row.state as ExecutionState;
   const { from, to } = executionTransition(verb);
   if (
     !from.includes(before) ||
     (expectedVersion !== undefined && expectedVersion !== row.controlVersion)
   ) {
-    throw refusal(verb, before, from);
+    throw notAllowed(verb, campaignStateOf(before), from.map(campaignStateOf));
   }
   // A campaign that was paused before its start goes back to waiting for it.
   const after: ExecutionState = verb === 'resume' && row.startedAt === null ? 'PENDING' : to;
@@ -113,32 +117,21 @@ export async function transitionExecution(
       waitingReason: null,
       waitingUntil: null,
       ...(verb === 'start' ? { startedAt: now } : {}),
-      ...(['FINISHED', 'FAILED', 'CANCELLED'].includes(after) ? { finishedAt: now } : {}),
+      ...(isTerminal(after) ? { finishedAt: now } : {}),
     },
   });
   if (row.executionType !== 'test') {
     await tx.campaign.update({
       where: { id: row.campaignId },
-      data: { state: campaignStateOf(after), stateReason: updated.stateReason },
+      data: {
+        // Whoever withdraws an execution edits its campaign.
+        state: verb === 'withdraw' ? 'DRAFT' : campaignStateOf(after),
+        stateReason: updated.stateReason,
+      },
     });
   }
   await tellEngine(tx, row.companyId, executionId);
   return { before, after, controlVersion: updated.controlVersion, campaignId: row.campaignId };
-}
-
-function refusal(
-  verb: ExecutionVerb,
-  state: ExecutionState,
-  allowed: readonly ExecutionState[],
-): RegenteError {
-  const states = allowed.map(campaignStateOf);
-  return new RegenteError(
-    'CONFLICT',
-    `"${verb}" is possible in ${states.join(', ')}; the campaign is ${campaignStateOf(state)}.`,
-    {
-      details: { state: campaignStateOf(state), allowedFrom: states },
-    },
-  );
 }
 
 /** Leaves a note for the relay: this execution's workflow has to look again. */

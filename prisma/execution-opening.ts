@@ -1,11 +1,13 @@
 import type { CampaignPlan } from '../domain/campaign-plans';
-import type { Channel } from '../domain/channels';
+import { addressKind, type Channel } from '../domain/channels';
 import { RegenteError } from '../domain/errors';
 import { tellEngine } from './campaign-executions';
 import type { Prisma } from './generated/client';
 import type { TenantTx } from './tenant';
 
 export interface ExecutionOpening {
+  /** Where the audience was made of rows that already name the execution. */
+  id?: string;
   companyId: string;
   campaignId: string;
   audienceId: string;
@@ -43,6 +45,7 @@ export async function openExecution(tx: TenantTx, opening: ExecutionOpening): Pr
   const fish = opening.withFish ? await appendFish(tx, opening, recipients) : 0;
   const { id } = await tx.campaignExecution.create({
     data: {
+      ...(opening.id === undefined ? {} : { id: opening.id }),
       companyId,
       campaignId: opening.campaignId,
       audienceId,
@@ -84,18 +87,30 @@ async function ledgerMonth(tx: TenantTx): Promise<Date> {
   return row?.month ?? new Date();
 }
 
-/** Fish who are in the audience anyway are not appended: they get their message as part of it. */
+/**
+ * Fish who are in the audience anyway are not appended: they get their message as part of it. The others get, under
+ * their own name and number, the message of the first person who is sent one: without that person's values a message
+ * with variables could not be written at all. Document and contract go with the variables, because as such they would
+ * be looked up in the blocklist.
+ */
 async function appendFish(
   tx: TenantTx,
   { audienceId, companyId, channel, timeZone }: ExecutionOpening,
   recipients: number,
 ): Promise<number> {
-  if (channel === 'email') return 0;
+  if (addressKind(channel) === 'email') return 0;
   return tx.$executeRaw`
-    INSERT INTO campaign_recipients (company_id, audience_id, position, address, nome, phone, time_zone, units, is_fish)
+    WITH sample AS (
+      SELECT r.custom_message, r.units, jsonb_strip_nulls(jsonb_build_object('cpf', r.cpf_cnpj, 'cnpj', r.cpf_cnpj,
+          'cpf_cnpj', r.cpf_cnpj, 'contrato', r.idcob_contrato, 'idcob_contrato', r.idcob_contrato)) || r.variables AS variables
+        FROM campaign_recipients r
+        WHERE r.audience_id = ${audienceId}::uuid AND r.skip_reason IS NULL ORDER BY r.position LIMIT 1
+    )
+    INSERT INTO campaign_recipients (company_id, audience_id, position, address, nome, phone, custom_message, variables,
+      time_zone, units, is_fish)
     SELECT ${companyId}::uuid, ${audienceId}::uuid, ${recipients}::int + row_number() OVER (ORDER BY f.id) - 1, f.phone, f.name, f.phone,
-        ${timeZone}, 1, true
-      FROM fish_contacts f
+        s.custom_message, coalesce(s.variables, '{}'), ${timeZone}, coalesce(s.units, 1), true
+      FROM fish_contacts f LEFT JOIN sample s ON true
       WHERE NOT EXISTS (SELECT FROM campaign_recipients r WHERE r.audience_id = ${audienceId}::uuid AND r.address = f.phone)`;
 }
 

@@ -88,14 +88,17 @@ export interface TestApiOptions {
   /** Variables of the environment, as `config.ts` reads them. */
   env?: Record<string, string>;
   engine?: ApiDeps['engine'];
+  /** One that the caller has made and removes; the API gets one of its own otherwise. */
+  database?: TestDatabase;
 }
 
 /** The whole API on a real port, on a database of its own. */
 export async function startTestApi({
   env = {},
   engine = NO_ENGINE,
+  database: given,
 }: TestApiOptions = {}): Promise<TestApi> {
-  const database = await createTestDatabase();
+  const database = given ?? (await createTestDatabase());
   const { db } = database;
   const config = testConfig(database, env);
   const logger = createLogger(config.LOG_LEVEL, 'test');
@@ -123,7 +126,7 @@ export async function startTestApi({
     async close() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(resolve));
-      await database.drop();
+      if (given === undefined) await database.drop();
     },
   };
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { openTestSend } from '../../prisma/campaigns/test-sends';
 import { createSession } from '../../prisma/sessions';
 import { withTenant } from '../../prisma/tenant';
+import { createMeans } from './campaigns';
 import { query } from './database';
 import type { TestApi, TestTenant } from './api';
 
@@ -78,6 +80,33 @@ const budget: ParamsOf = async (api, tenant) => {
   return { id: await make(api, tenant, '/v1/budgets', body) };
 };
 
+const campaign: ParamsOf = async (api, tenant) => {
+  const { id: walletId } = await wallet(api, tenant);
+  const { id: brokerId } = await broker(api, tenant);
+  const body = { name: 'Acordo', baseMessage: 'Bom dia', walletId, brokerId };
+  return { id: await make(api, tenant, '/v1/campaigns', body) };
+};
+
+/** One that has ended, whose stream of events does too. */
+const endedCampaign: ParamsOf = async (api, tenant) => {
+  const { id = '' } = await campaign(api, tenant);
+  await query(api.database.adminUrl, `UPDATE campaigns SET state = 'CANCELLED' WHERE id = $1`, [
+    id,
+  ]);
+  return { id };
+};
+
+const testSend: ParamsOf = async (api, tenant) => {
+  const { companyId, director } = tenant;
+  const { walletId, brokerId } = await createMeans(api.deps.db, companyId);
+  const body = { name: 'Acordo', baseMessage: 'Bom dia', walletId, brokerId };
+  const id = await make(api, tenant, '/v1/campaigns', body);
+  const testId = await withTenant(api.deps.db, companyId, (tx) =>
+    openTestSend(tx, { type: 'user', ...director }, id, { to: '+5511999990000' }),
+  );
+  return { id, testId };
+};
+
 /**
  * What the path parameters of a route can name, by route or by the beginning of its path; the longest one that fits
  * is taken. A new path with parameters needs a line here, or the test of the API's surface fails.
@@ -102,6 +131,9 @@ const PARAMS: Readonly<Record<string, ParamsOf>> = {
     templateCode: `lembrete_${digits()}`,
     content: 'Bom dia',
   })),
+  '/v1/campaigns/{id}': campaign,
+  '/v1/campaigns/{id}/events': endedCampaign,
+  '/v1/campaigns/{id}/test-sends/{testId}': testSend,
   '/v1/blocklist/{id}': made('/v1/blocklist', () => ({ phone: `+55119${digits()}` })),
   '/v1/fish/{id}': made('/v1/fish', () => ({ name: 'Bia', phone: `+55119${digits()}` })),
   '/v1/opt-outs/{id}': made('/v1/opt-outs', () => ({
@@ -116,6 +148,8 @@ const BODIES: Readonly<Record<string, BodyOf>> = {
     userId: (await api.person(companyId, 'AGENT')).id,
   }),
   'PATCH /v1/squads/{id}/members/{userId}': async () => ({ isLeader: true }),
+  'POST /v1/campaigns/{id}/reject': async () => ({ reason: 'O texto tem um erro' }),
+  'POST /v1/campaigns/{id}/test-send': async () => ({ to: '+5511999990000' }),
   'PATCH /v1/budgets/{id}': async () => ({ budget: '20.00' }),
 };
 

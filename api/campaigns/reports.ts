@@ -1,0 +1,201 @@
+import { z } from '@hono/zod-openapi';
+import { RecipientFilter } from '../../domain/campaigns.schema';
+import { MESSAGE_STATES } from '../../domain/communications';
+import { RegenteError } from '../../domain/errors';
+import type { Database } from '../../prisma/client';
+import {
+  countReasons,
+  readReportPage,
+  type ReportCursor,
+  type ReportPage,
+  type ReportRow,
+} from '../../prisma/campaign-reports';
+import { countExecutions } from '../../prisma/campaigns/progress';
+import { getCampaign } from '../../prisma/campaigns/scope';
+import { listExecutions } from '../../prisma/campaigns/executions';
+import type { Campaign } from '../../prisma/generated/client';
+import { withTenant } from '../../prisma/tenant';
+import { actorOf, type ApiDeps } from '../context';
+import { csvHeaders, csvStream } from '../csv';
+import { page, pageArgs, pageOf, PageQuery } from '../paging';
+import { createRouter, defineRoute, IdParam, json } from '../routes';
+import { reportColumns } from './report-columns';
+import { iso } from './show';
+import { CountedExecutionItem, showCounted } from './show-progress';
+import { tags } from './verbs';
+
+const state = z.enum([...MESSAGE_STATES, 'waiting']);
+const moment = z.iso.datetime().nullable();
+
+const Recipient = z
+  .object({
+    executionId: z.uuid().nullable(),
+    position: z.int(),
+    address: z.string(),
+    nome: z.string().nullable(),
+    phone: z.string().nullable(),
+    email: z.string().nullable(),
+    cpfCnpj: z.string().nullable(),
+    idcobContrato: z.string().nullable(),
+    isFish: z.boolean(),
+    state,
+    reason: z.string().nullable(),
+    permanent: z.boolean().nullable(),
+    providerMessageId: z.string().nullable(),
+    cost: z.string(),
+    notBefore: moment,
+    sentAt: moment,
+    deliveredAt: moment,
+    readAt: moment,
+    clickedAt: moment,
+    failedAt: moment,
+  })
+  .openapi('CampaignRecipient');
+
+const showRecipient = (row: ReportRow): z.infer<typeof Recipient> => ({
+  ...row,
+  notBefore: iso(row.notBefore),
+  sentAt: iso(row.sentAt),
+  deliveredAt: iso(row.deliveredAt),
+  readAt: iso(row.readAt),
+  clickedAt: iso(row.clickedAt),
+  failedAt: iso(row.failedAt),
+});
+
+const request = { params: IdParam };
+
+const executions = defineRoute('campaigns:read', {
+  method: 'get',
+  path: '/{id}/executions',
+  tags,
+  description: 'Newest first: the first run, each retry, and test sends.',
+  request: { ...request, query: PageQuery },
+  responses: { 200: json(pageOf(CountedExecutionItem), 'A page of executions') },
+});
+const recipients = defineRoute('campaigns:read', {
+  method: 'get',
+  path: '/{id}/recipients',
+  tags,
+  description:
+    'In the order of the audience. Whoever a retry has taken back is listed with the retry only.',
+  request: { ...request, query: PageQuery.extend(RecipientFilter.shape) },
+  responses: { 200: json(pageOf(Recipient), 'A page of people') },
+});
+const reasons = defineRoute('campaigns:read', {
+  method: 'get',
+  path: '/{id}/reasons',
+  tags,
+  request,
+  responses: {
+    200: json(
+      z.object({
+        items: z.array(
+          z.object({
+            state,
+            reason: z.string().nullable(),
+            isFish: z.boolean(),
+            people: z.int(),
+          }),
+        ),
+      }),
+      'How many people are in which state for which reason; who has not been reached is not counted',
+    ),
+  },
+});
+const report = defineRoute('campaigns:read', {
+  method: 'get',
+  path: '/{id}/report.csv',
+  tags,
+  description: '`excel-br` has a byte order mark, semicolons, decimal commas and local times.',
+  request: {
+    ...request,
+    query: RecipientFilter.extend({ format: z.enum(['csv', 'excel-br']).default('csv') }),
+  },
+  responses: {
+    200: { description: 'One line per person', content: { 'text/csv': { schema: z.string() } } },
+  },
+});
+
+export function reportRoutes({ db }: ApiDeps) {
+  return createRouter()
+    .openapi(executions, async (c) => {
+      const actor = actorOf(c);
+      const { limit, cursor } = c.req.valid('query');
+      const counted = await withTenant(db, actor.companyId, async (tx) => {
+        const { id } = await getCampaign(tx, actor, c.req.valid('param').id);
+        return countExecutions(tx, await listExecutions(tx, id, pageArgs({ limit, cursor })));
+      });
+      const rows = counted.map((each) => ({ ...each, id: each.execution.id }));
+      return c.json(page(rows, limit, showCounted), 200);
+    })
+    .openapi(recipients, async (c) => {
+      const actor = actorOf(c);
+      const { limit, cursor, ...filter } = c.req.valid('query');
+      const after = readPlace(cursor);
+      const { rows, next } = await withTenant(db, actor.companyId, async (tx) => {
+        const campaign = await getCampaign(tx, actor, c.req.valid('param').id);
+        return readReportPage(tx, campaign, filter, { after, limit });
+      });
+      const nextCursor = next === null ? null : writePlace(next);
+      return c.json({ items: rows.map(showRecipient), nextCursor }, 200);
+    })
+    .openapi(reasons, async (c) => {
+      const actor = actorOf(c);
+      const items = await withTenant(db, actor.companyId, async (tx) =>
+        countReasons(tx, await getCampaign(tx, actor, c.req.valid('param').id)),
+      );
+      return c.json({ items }, 200);
+    })
+    .openapi(report, async (c) => {
+      const actor = actorOf(c);
+      const { format, ...filter } = c.req.valid('query');
+      const { campaign, timeZone } = await withTenant(db, actor.companyId, async (tx) => ({
+        campaign: await getCampaign(tx, actor, c.req.valid('param').id),
+        ...(await tx.company.findUniqueOrThrow({
+          where: { id: actor.companyId },
+          select: { timeZone: true },
+        })),
+      }));
+      const columns = reportColumns(campaign.agendamentoId, format === 'csv' ? null : timeZone);
+      const rows = reportRows(db, campaign, filter);
+      const form = format === 'csv' ? 'csv' : 'csv-br';
+      return c.body(csvStream(columns, rows, form), 200, csvHeaders(fileName(campaign)));
+    });
+}
+
+/** Page by page, each in a transaction of its own: a slow reader holds nothing. */
+async function* reportRows(
+  db: Database,
+  campaign: Campaign,
+  filter: RecipientFilter,
+): AsyncGenerator<ReportRow> {
+  let after: ReportCursor | null = null;
+  for (;;) {
+    const from: ReportCursor | null = after;
+    const page: ReportPage = await withTenant(db, campaign.companyId, (tx) =>
+      readReportPage(tx, campaign, filter, { after: from, limit: ROWS_AT_A_TIME }),
+    );
+    yield* page.rows;
+    if (page.next === null) return;
+    after = page.next;
+  }
+}
+
+const ROWS_AT_A_TIME = 5_000;
+
+const fileName = ({ agendamentoId }: Campaign): string =>
+  `campanha-${agendamentoId.replaceAll(/[^\w.-]/g, '_')}`;
+
+const writePlace = ({ part, position }: ReportCursor): string =>
+  Buffer.from(`${part}:${position}`, 'latin1').toString('base64url');
+
+function readPlace(cursor: string | undefined): ReportCursor | null {
+  if (cursor === undefined) return null;
+  const place = /^(\d{1,6}):(\d{1,9})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
+  if (place === null) {
+    throw new RegenteError('VALIDATION', 'cursor is not one that a list gave out.', {
+      fields: [{ pointer: 'cursor', detail: 'not a cursor of this API' }],
+    });
+  }
+  return { part: Number(place[1]), position: Number(place[2]) };
+}

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import { CAMPAIGN_STATES } from './campaigns';
+import { THROTTLING_TYPES } from './campaign-settings';
+import { MESSAGE_STATES } from './communications';
+
+const Instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+const Seconds = z.number().min(0).max(86_400);
+const Time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day, as 08:00');
+const Reason = z.string().trim().min(1).max(500);
+const Message = z.string().trim().min(1).max(5_000);
+
+const SendWindow = z.strictObject({
+  /** ISO weekdays, 1 Monday to 7 Sunday. */
+  days: z.array(z.int().min(1).max(7)).min(1).max(7),
+  start: Time,
+  /** `24:00` is the end of the day. */
+  end: Time.or(z.literal('24:00')),
+});
+
+const Fields = z.strictObject({
+  name: z.string().trim().min(1).max(200),
+  description: z.string().trim().max(2_000).nullable(),
+  walletId: z.uuid(),
+  brokerId: z.uuid(),
+  templateId: z.uuid().nullable(),
+  /** Used where a person has no message of their own and the campaign no template. */
+  baseMessage: Message.nullable(),
+  throttlingType: z.enum(THROTTLING_TYPES),
+  /** In seconds. */
+  throttlingConfig: z
+    .strictObject({ delayLimit: Seconds.optional(), maxRandom: Seconds.optional() })
+    .nullable(),
+  scheduledAt: Instant.nullable(),
+  sendUntil: Instant.nullable(),
+  sendWindow: SendWindow.nullable(),
+  onBudgetExhausted: z.enum(['pause', 'fail']),
+});
+
+/** A new draft. */
+export const CampaignInput = Fields.extend({
+  /** How other systems know the campaign; made up when not given. */
+  agendamentoId: z
+    .string()
+    .regex(/^[\w.:-]{1,100}$/, 'must be 1 to 100 letters, digits, or one of _ . : -')
+    .optional(),
+  description: Fields.shape.description.default(null),
+  templateId: Fields.shape.templateId.default(null),
+  baseMessage: Fields.shape.baseMessage.default(null),
+  throttlingType: Fields.shape.throttlingType.default('none'),
+  throttlingConfig: Fields.shape.throttlingConfig.default(null),
+  scheduledAt: Fields.shape.scheduledAt.default(null),
+  sendUntil: Fields.shape.sendUntil.default(null),
+  sendWindow: Fields.shape.sendWindow.default(null),
+  onBudgetExhausted: Fields.shape.onBudgetExhausted.default('pause'),
+});
+export type CampaignInput = z.infer<typeof CampaignInput>;
+
+export const CampaignPatch = Fields.partial();
+export type CampaignPatch = z.infer<typeof CampaignPatch>;
+
+const states = z
+  .string()
+  .transform((text) => text.split(','))
+  .pipe(z.array(z.enum(CAMPAIGN_STATES)));
+
+export const CampaignFilter = z.object({
+  /** One state, or several with commas. */
+  state: states.optional(),
+  walletId: z.uuid().optional(),
+  brokerId: z.uuid().optional(),
+  /** Who created it. */
+  userId: z.uuid().optional(),
+  createdFrom: Instant.optional(),
+  createdUntil: Instant.optional(),
+  /** Part of the name, the description or the agendamentoId. */
+  text: z.string().max(200).optional(),
+  awaitingMyApproval: z.stringbool().optional(),
+});
+export type CampaignFilter = z.infer<typeof CampaignFilter>;
+
+export const ApproveInput = z.strictObject({
+  /** Of the submission that was looked at; another one is refused. */
+  version: z.string().max(100).optional(),
+});
+
+export const RejectInput = z.strictObject({ reason: Reason });
+
+/** Why it is paused or cancelled; shown to everybody who asks why nothing is sent. */
+export const ReasonInput = z.strictObject({ reason: Reason.optional() });
+
+export const RetryInput = z.strictObject({
+  /** Also those whom the vendor refused for good. */
+  includePermanent: z.boolean().optional(),
+});
+
+export const CloneInput = z.strictObject({
+  name: Fields.shape.name.optional(),
+  /** True when not said. */
+  withAudience: z.boolean().optional(),
+});
+
+export const TestSendInput = z.strictObject({
+  /** A phone or an e-mail address, by the broker's channel. */
+  to: z.string().trim().min(1).max(254),
+  /** Whose message is sent; without it the first person of the audience. */
+  recipient: z
+    .strictObject({
+      nome: z.string().max(200).optional(),
+      cpfCnpj: z.string().max(20).optional(),
+      idcobContrato: z.string().max(100).optional(),
+      customMessage: Message.optional(),
+      variables: z.record(z.string().max(120), z.string().max(1_000)).default({}),
+    })
+    .optional(),
+});
+export type TestSendInput = z.infer<typeof TestSendInput>;
+
+export const RecipientFilter = z.object({
+  /** `waiting`: not reached yet. */
+  state: z.enum([...MESSAGE_STATES, 'waiting']).optional(),
+  reason: z.string().max(200).optional(),
+});
+export type RecipientFilter = z.infer<typeof RecipientFilter>;

@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson, type CampaignOffer, type Submission } from '../../domain/campaign-offers';
+import { throttleOf, timeProblems } from '../../domain/campaign-settings';
+import { addressKind } from '../../domain/channels';
+import { RegenteError, type FieldError } from '../../domain/errors';
+import type { BillingUnit } from '../../domain/campaign-plans';
+import type { Audience } from '../generated/client';
+import type { TenantTx } from '../tenant';
+import { settingsOf } from './index';
+import { channelOf, messageOf, planOf, sourceProblems, type CampaignSource } from './sources';
+
+interface AudienceFacts {
+  sendable: number;
+  units: number;
+  /** How many have a message of their own. */
+  custom: number;
+  fish: number;
+  /** Of one fish, which gets the message of the first person. */
+  fishUnits: number;
+}
+
+/**
+ * What would be approved if this campaign were submitted now.
+ * Throws CONFLICT with a pointer to everything that is missing for it.
+ */
+export async function makeOffer(tx: TenantTx, source: CampaignSource): Promise<CampaignOffer> {
+  const { campaign, broker, credential, company } = source;
+  const audience = readyAudience(source);
+  const facts = audience === null ? null : await readFacts(tx, source, audience);
+  const problems = [...sourceProblems(source), ...audienceProblems(source, facts)];
+  if (audience === null || facts === null || credential === null || problems.length > 0)
+    throw notReady(problems);
+  const fish = { contacts: facts.fish, units: facts.fish * facts.fishUnits };
+  const { throttlingType, throttlingConfig, ...schedule } = settingsOf(campaign);
+  return {
+    name: campaign.name,
+    audience: {
+      id: audience.id,
+      recipients: audience.recipients,
+      sendable: facts.sendable,
+      units: facts.units,
+    },
+    fish,
+    price: broker.costPerMessage.toFixed(4),
+    estimatedCost: broker.costPerMessage.mul(facts.units + fish.units).toFixed(4),
+    currency: company.currency,
+    billingUnit: broker.billingUnit as BillingUnit,
+    message: messageOf(source),
+    walletId: campaign.walletId,
+    brokerId: campaign.brokerId,
+    credentialId: credential.id,
+    scheduledAt: schedule.scheduledAt?.toISOString() ?? null,
+    sendUntil: schedule.sendUntil?.toISOString() ?? null,
+    sendWindow: schedule.sendWindow,
+    throttle: throttleOf(throttlingType, throttlingConfig),
+    onBudgetExhausted: campaign.onBudgetExhausted as 'pause' | 'fail',
+  };
+}
+
+/** An offer with the version that stands for all of it. */
+export function freeze(offer: CampaignOffer): Submission {
+  const version = createHash('sha256')
+    .update(canonicalJson(offer))
+    .digest('base64url')
+    .slice(0, 22);
+  return { ...offer, version };
+}
+
+export function notReady(problems: FieldError[]): RegenteError {
+  const list = problems.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}`).join('; ');
+  return new RegenteError('CONFLICT', `The campaign is not ready: ${list}.`, { fields: problems });
+}
+
+const readyAudience = ({ audience }: CampaignSource): Audience | null =>
+  audience?.state === 'ready' && audience.recipients > 0 ? audience : null;
+
+function audienceProblems(source: CampaignSource, facts: AudienceFacts | null): FieldError[] {
+  const { campaign, company } = source;
+  const times = { ...settingsOf(campaign), ...company, timeZones: planOf(source).timeZones };
+  const problems = timeProblems(times, Date.now());
+  if (facts === null) return [...problems, { pointer: '/audience', detail: 'holds nobody yet' }];
+  const { baseMessage, template } = messageOf(source);
+  if (baseMessage === null && template === null && facts.custom === 0) {
+    const detail = 'is needed: there is no template and nobody has a message of their own';
+    problems.push({ pointer: '/baseMessage', detail });
+  } else if (facts.sendable === 0) {
+    problems.push({ pointer: '/audience', detail: 'holds nobody who can be sent to' });
+  }
+  return problems;
+}
+
+async function readFacts(
+  tx: TenantTx,
+  source: CampaignSource,
+  { id }: Audience,
+): Promise<AudienceFacts> {
+  const hasFish = addressKind(channelOf(source)) === 'phone';
+  const [row] = await tx.$queryRaw<AudienceFacts[]>`
+    SELECT count(*) FILTER (WHERE r.skip_reason IS NULL)::int AS sendable,
+      coalesce(sum(r.units) FILTER (WHERE r.skip_reason IS NULL), 0)::int AS units,
+      count(*) FILTER (WHERE r.custom_message IS NOT NULL)::int AS custom,
+      (SELECT count(*)::int FROM fish_contacts f WHERE ${hasFish}
+        AND NOT EXISTS (SELECT FROM campaign_recipients x WHERE x.audience_id = ${id}::uuid AND x.address = f.phone)) AS fish,
+      coalesce((SELECT x.units FROM campaign_recipients x WHERE x.audience_id = ${id}::uuid AND x.skip_reason IS NULL
+        ORDER BY x.position LIMIT 1), 1)::int AS "fishUnits"
+    FROM campaign_recipients r WHERE r.audience_id = ${id}::uuid AND NOT r.is_fish`;
+  if (row === undefined) throw new RegenteError('INTERNAL', 'The audience cannot be counted.');
+  return row;
+}

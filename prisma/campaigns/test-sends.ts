@@ -1,0 +1,152 @@
+import { requireAllowed, type CampaignState } from '../../domain/campaigns';
+import { createComposer } from '../../domain/campaign-messages';
+import { requireText, testRecipient, type TestPerson } from '../../domain/campaign-test-sends';
+import type { MessageState } from '../../domain/communications';
+import type { AudienceRecipient } from '../../domain/audience-rows';
+import { notFound, RegenteError } from '../../domain/errors';
+import { smsSegments } from '../../domain/sms-segments';
+import { openExecution } from '../execution-opening';
+import type { Audience } from '../generated/client';
+import type { TenantTx } from '../tenant';
+import { notReady } from './offers';
+import { getCampaign, type CampaignActor } from './scope';
+import { channelOf, planOf, readSource, sourceProblems, type CampaignSource } from './sources';
+
+/** A test that has not gone out by then never does: nobody wants it at eight the next morning. */
+const TEST_LIFE_MS = 10 * 60_000;
+
+/**
+ * Sends the campaign's message to one address: an execution of its own with an audience of one, through the same
+ * machinery, money and gate. The campaign's schedule, window, pace and frequency cap are left out, for whoever tests
+ * waits for it; quiet hours, blocklist and opt-outs hold.
+ * Answers the execution's id. Throws NOT_FOUND, VALIDATION, CONFLICT.
+ */
+export async function openTestSend(
+  tx: TenantTx,
+  actor: CampaignActor,
+  id: string,
+  input: { to: string; recipient?: TestPerson | undefined },
+): Promise<string> {
+  const campaign = await getCampaign(tx, actor, id);
+  requireAllowed('test-send', campaign.state as CampaignState);
+  const source = await readSource(tx, campaign);
+  const { broker, credential, company } = source;
+  const problems = sourceProblems(source);
+  if (credential === null || problems.length > 0) throw notReady(problems);
+  const plan = { ...planOf(source), throttle: { type: 'none' as const }, sendWindow: null };
+  const person = await personOf(tx, source, input);
+  const text = requireText(createComposer(plan.message)(person));
+  const units = broker.billingUnit === 'segment' ? smsSegments(text).segments : 1;
+  const { companyId } = campaign;
+  const audience = await tx.audience.create({
+    data: {
+      companyId,
+      campaignId: id,
+      source: 'test',
+      state: 'ready',
+      recipients: 1,
+      createdBy: actor.id,
+    },
+  });
+  const { channel, ...columns } = person;
+  await tx.campaignRecipient.create({
+    data: { companyId, audienceId: audience.id, position: 0, units, ...columns },
+  });
+  return openExecution(tx, {
+    companyId,
+    campaignId: id,
+    audienceId: audience.id,
+    type: 'test',
+    walletId: campaign.walletId,
+    brokerId: broker.id,
+    credentialId: credential.id,
+    channel,
+    price: broker.costPerMessage.toFixed(4),
+    timeZone: company.timeZone,
+    scheduledAt: null,
+    sendUntil: new Date(Date.now() + TEST_LIFE_MS),
+    frequencyCap: null,
+    onBudgetExhausted: 'fail',
+    plan: { ...plan, timeZones: [person.timeZone] },
+    lanes: 1,
+    batchSize: 1,
+    withFish: false,
+  });
+}
+
+/** The person that the caller describes, else the first of the audience, at the address to test. */
+async function personOf(
+  tx: TenantTx,
+  source: CampaignSource,
+  { to, recipient }: { to: string; recipient?: TestPerson | undefined },
+): Promise<AudienceRecipient> {
+  const options = { channel: channelOf(source), companyTimeZone: source.company.timeZone };
+  const person = testRecipient(to, recipient, options);
+  if (recipient !== undefined || source.audience === null) return person;
+  const sample = await samplePerson(tx, source.audience);
+  return { ...person, ...sample };
+}
+
+async function samplePerson(
+  tx: TenantTx,
+  { id: audienceId }: Audience,
+): Promise<Partial<AudienceRecipient>> {
+  const row = await tx.campaignRecipient.findFirst({
+    where: { audienceId, skipReason: null, isFish: false },
+    orderBy: { position: 'asc' },
+  });
+  if (row === null) return {};
+  const { nome, cpfCnpj, idcobContrato, customMessage, variables } = row;
+  return {
+    nome,
+    cpfCnpj,
+    idcobContrato,
+    customMessage,
+    variables: variables as Record<string, string>,
+  };
+}
+
+/** What has become of a test. */
+export interface TestSend {
+  id: string;
+  to: string;
+  /** As in the ledger; `waiting` before it is there. */
+  state: MessageState | 'waiting';
+  reason: string | null;
+  providerMessageId: string | null;
+  cost: string;
+  sentAt: Date | null;
+  /** Nothing more will happen to it but what the vendor reports. */
+  ended: boolean;
+}
+
+/** Throws NOT_FOUND. */
+export async function readTestSend(
+  tx: TenantTx,
+  actor: CampaignActor,
+  campaignId: string,
+  id: string,
+): Promise<TestSend> {
+  await getCampaign(tx, actor, campaignId);
+  const execution = await tx.campaignExecution.findFirst({
+    where: { id, campaignId, executionType: 'test' },
+  });
+  if (execution === null) throw notFound('test send');
+  const recipient = await tx.campaignRecipient.findFirst({
+    where: { audienceId: execution.audienceId, position: 0 },
+  });
+  if (recipient === null) throw new RegenteError('INTERNAL', 'A test send has lost its recipient.');
+  const row = await tx.communication.findFirst({
+    where: { ledgerMonth: execution.ledgerMonth, sourceId: id, position: 0, step: 0 },
+  });
+  return {
+    id,
+    to: recipient.address,
+    state: (row?.state as MessageState | undefined) ?? 'waiting',
+    reason: row?.reason ?? execution.stateReason ?? execution.waitingReason,
+    providerMessageId: row?.providerMessageId ?? null,
+    cost: row?.state === 'cancelled' ? '0.0000' : (row?.cost.toFixed(4) ?? '0.0000'),
+    sentAt: row?.sentAt ?? null,
+    ended: ['FINISHED', 'FAILED', 'CANCELLED'].includes(execution.state),
+  };
+}
