@@ -7,35 +7,27 @@ import { runAdminCommand, UsageError, USAGE } from './admin-commands';
 /** sysexits.h */
 const EX_USAGE = 64;
 
-async function main(args: string[]): Promise<number> {
+async function main(args: string[]): Promise<void> {
   if (args.length === 0 || args.includes('--help')) {
     console.log(USAGE);
-    return args.length === 0 ? EX_USAGE : 0;
+    process.exitCode = args.length === 0 ? EX_USAGE : 0;
+    return;
   }
   const config = orExit(loadAdminConfig);
   const db = openDatabase({ url: config.DATABASE_URL, maxConnections: 2 });
   try {
     for (const line of await runAdminCommand(db, config.PUBLIC_URL, args)) console.log(line);
-    return 0;
   } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(`${error.message}\n\n${USAGE}`);
-      return EX_USAGE;
-    }
-    if (!(error instanceof RegenteError)) throw error;
-    console.error(error.message);
-    return 1;
+    const isUsage = error instanceof UsageError;
+    if (!isUsage && !(error instanceof RegenteError)) throw error;
+    console.error(isUsage ? `${error.message}\n\n${USAGE}` : error.message);
+    process.exitCode = isUsage ? EX_USAGE : 1;
   } finally {
     await db.close();
   }
 }
 
-main(process.argv.slice(2)).then(
-  (status) => {
-    process.exitCode = status;
-  },
-  (error: unknown) => {
-    console.error(error);
-    process.exitCode = 1;
-  },
-);
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
