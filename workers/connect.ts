@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection, isGrpcServiceError } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from '../telemetry';
+import { CORE_QUEUE } from '../workflows/task-queues';
 
 /** The two connections of a worker process: one to poll with, one to start and signal with. */
 export interface EngineConnections {
@@ -42,9 +44,13 @@ export async function connectEngine(options: ConnectOptions): Promise<EngineConn
 async function connectOnce(address: string, namespace: string): Promise<EngineConnections> {
   const connection = await Connection.connect({ address, connectTimeout: ANSWER_WITHIN_MS });
   try {
-    // A worker on a namespace that is not there (yet) would end at its first poll.
+    // The port is open, and a new namespace described, some seconds before a queue of it can be polled.
     await connection.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
-      connection.workflowService.describeNamespace({ namespace }),
+      connection.workflowService.describeTaskQueue({
+        namespace,
+        taskQueue: { name: CORE_QUEUE },
+        taskQueueType: temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+      }),
     );
     const native = await NativeConnection.connect({ address });
     return {
