@@ -4,6 +4,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
 import { secureHeaders } from 'hono/secure-headers';
 import { RegenteError } from '../domain/errors';
+import { accountPages } from './account-pages';
 import { apiKeyRoutes } from './api-keys';
 import { auditLogRoutes } from './audit-logs';
 import { authenticate } from './auth';
@@ -72,6 +73,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
     type: 'http',
     scheme: 'bearer',
   });
+  app.route('/conta', accountPages());
   app.route('/', docsRoutes(app));
   return app;
 }

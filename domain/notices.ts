@@ -58,3 +58,23 @@ export function noticeText(content: NoticeContent): string {
     fromName,
   ].join('\n');
 }
+
+export interface NoticeState {
+  purpose: NoticePurpose;
+  userStatus: 'INVITED' | 'ACTIVE' | 'INACTIVE';
+  usedAt: Date | null;
+  expiresAt: Date;
+  /** The encrypted token; null once it has been sent or replaced. */
+  pendingDelivery: string | null;
+}
+
+/** Why an account e-mail is not sent; opt-outs do not apply to it. Null when it may go. */
+export function noticeRefusal(
+  { purpose, userStatus, usedAt, expiresAt, pendingDelivery }: NoticeState,
+  now: Date,
+): 'inactive' | 'not_needed' | 'deadline' | null {
+  if (userStatus === 'INACTIVE') return 'inactive';
+  if (pendingDelivery === null || usedAt !== null) return 'not_needed';
+  if ((userStatus === 'INVITED') !== (purpose === 'invitation')) return 'not_needed';
+  return expiresAt <= now ? 'deadline' : null;
+}

@@ -1,3 +1,4 @@
+import { noticeLink } from '../domain/notices';
 import { startTestApi, type TestApi } from './support/api';
 
 let api: TestApi;
@@ -40,3 +41,21 @@ test('the document is OpenAPI 3.1 and shows each route’s permission and proble
     expect.arrayContaining(['201', '400', '401', '403']),
   );
 });
+
+test.each(['invitation', 'password_reset'] as const)(
+  'the link of an account mail (%s) leads to a form that may call nothing but this API',
+  async (purpose) => {
+    const link = noticeLink(api.url, purpose, 'abc');
+    const page = await api.request('GET', link.slice(api.url.length));
+    expect(page.status).toBe(200);
+    const [, action] = /data-action="([^"]+)"/.exec(page.body) ?? [];
+    const answer = await api.request('POST', action!, {
+      body: { token: 'abc', password: 'girafa-lanterna-7' },
+    });
+    expect(answer.body.errors).toEqual([expect.objectContaining({ pointer: '/token' })]);
+    for (const [, file] of String(page.body).matchAll(/(?:src|href)="([^"]+)"/g))
+      expect((await api.request('GET', file!)).status).toBe(200);
+    expect(page.headers.get('content-security-policy')).toContain("connect-src 'self'");
+    expect(page.headers.get('referrer-policy')).toBe('no-referrer');
+  },
+);
