@@ -120,6 +120,13 @@ describe('node dist/prisma/migrate.js', () => {
   });
 });
 
+test('node dist/dev/admin.js makes the first company', async () => {
+  const words = ['company:create', '--slug', 'acme', '--name', 'Acme'];
+  const run = built.run(['dist/dev/admin.js', ...words], { DATABASE_URL: urls.appUrl });
+  expect({ status: await run.ended, stderr: run.stderr() }).toEqual({ status: 0, stderr: '' });
+  expect(run.stdout()).toContain('acme');
+});
+
 describe('node dist/start.js', () => {
   test('api answers that it lives and is ready, and ends within seconds with 0', async () => {
     const api = built.run(['dist/start.js', 'api'], env);
