@@ -34,15 +34,6 @@ export const SEED_STATES: Readonly<Record<string, MessageState>> = {
   failed: 'failed',
 };
 
-/** Why somebody was not sent to; the report shows it. */
-export type SkipReason =
-  | 'invalid_address'
-  | 'missing_variable'
-  | 'blocklist'
-  | 'opt_out'
-  | 'deadline'
-  | 'bad_row';
-
 /** How many ledger rows are in which state; `recipients - sum` have not been reached yet. */
 export type StateCounts = Readonly<Record<MessageState, number>>;
 
