@@ -106,7 +106,9 @@ export function controlRoutes(deps: ApiDeps) {
       await endPause(c, deps, begun);
       const { companyId } = actorOf(c);
       const now = await withTenant(db, companyId, (tx) => readState(tx, id));
-      const status = now.state === 'PAUSING' ? 202 : 200;
+      // Somebody may have cancelled it meanwhile.
+      const isUnderWay = ['PAUSING', 'CANCELLING', 'FAILING'].includes(now.state);
+      const status = isUnderWay ? 202 : 200;
       // Remembered last, so that a repetition is answered with what the first one came to.
       const answer = await write(c, db, status, () => Promise.resolve(now));
       return c.json(answer, status);

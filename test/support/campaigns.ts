@@ -3,9 +3,13 @@ import type { Role } from '../../domain/permissions';
 import type { Encryption } from '../../prisma/encryption';
 import { withTenant } from '../../prisma/tenant';
 import type { Database } from '../../prisma/client';
-import type { Answer, TestApi, TestPerson, TestTenant } from './api';
-import { SANDBOX_TOKEN } from './dispatch';
+import type { DispatchSettings } from '../../activities/dispatch/turn';
+import { createEngine } from '../../api/engine';
+import { createLogger } from '../../telemetry';
+import { startTestApi, type Answer, type TestApi, type TestPerson, type TestTenant } from './api';
+import { SANDBOX_TOKEN, startDispatch, type DispatchBench } from './dispatch';
 import { createBroker, createBudget, createCredential, createWallet } from './factories';
+import { until } from './until';
 
 /** What a company needs for a campaign. */
 export interface Means {
@@ -152,4 +156,48 @@ export async function ok(answer: Promise<Answer>): Promise<any> {
   const { status, body } = await answer;
   if (status >= 300) throw new Error(`answered ${status}: ${JSON.stringify(body)}`);
   return body;
+}
+
+export interface CampaignBench {
+  bench: DispatchBench;
+  api: TestApi;
+  /** Campaigns of a company whose vendor is the bench's. */
+  campaigner(options?: MeansOptions): Promise<Campaigner>;
+  /** Waits until the campaign shows one of these states. */
+  untilState(of: Campaigner, id: string, ...states: string[]): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Engine, worker, vendor and database with the API in front of them. */
+export async function startCampaignBench(
+  settings: Partial<DispatchSettings> = {},
+): Promise<CampaignBench> {
+  const bench = await startDispatch(settings);
+  const engine = createEngine({
+    address: bench.engineAddress,
+    namespace: 'default',
+    db: bench.db,
+    logger: createLogger('silent', 'test'),
+  });
+  const env = { DISPATCH_LANES: '2', DISPATCH_BATCH_SIZE: '100' };
+  const api = await startTestApi({ database: bench, engine, env });
+  return {
+    bench,
+    api,
+    async campaigner(options = {}) {
+      const { sandbox, encryption } = bench;
+      return startCampaigner(api, await api.tenant(), { url: sandbox.url, encryption, ...options });
+    },
+    async untilState({ call, approver }, id, ...states) {
+      await until(`the campaign is ${states.join(' or ')}`, async () => {
+        const { body } = await call('GET', `/${id}`, approver);
+        return states.includes(String(body.state));
+      });
+    },
+    async stop() {
+      await api.close();
+      await engine.close();
+      await bench.stop();
+    },
+  };
 }

@@ -1,0 +1,92 @@
+import { transitionExecution } from '../prisma/campaign-executions';
+import { withTenant } from '../prisma/tenant';
+import { startTestApi, type TestApi, type TestPerson } from './support/api';
+import { ok, startCampaigner, type Campaigner } from './support/campaigns';
+import { query } from './support/database';
+
+let api: TestApi;
+let own: Campaigner;
+jest.setTimeout(30_000);
+beforeAll(async () => {
+  api = await startTestApi();
+  own = await startCampaigner(api, api.first);
+}, 120_000);
+afterAll(() => api.close());
+
+const director = (): TestPerson => own.tenant.director;
+const stateOf = async (id: string): Promise<string> =>
+  (await own.call('GET', `/${id}`, director())).body.state;
+const submitted = async (): Promise<string> => {
+  const id = await own.draft();
+  await ok(own.call('POST', `/${id}/submit`, director()));
+  return id;
+};
+
+describe('a change drops the approval', () => {
+  test('after the submission', async () => {
+    const id = await submitted();
+    const { body } = await own.call('PATCH', `/${id}`, director(), { baseMessage: 'Oi {{nome}}' });
+    expect(body).toMatchObject({ state: 'DRAFT', submittedBy: null });
+    expect(body.approval.submission).toBeNull();
+    expect((await own.call('POST', `/${id}/approve`, own.approver)).status).toBe(409);
+  });
+
+  test('after the approval: its execution is withdrawn, and the next approval opens a whole one', async () => {
+    const company = await startCampaigner(api, await api.tenant());
+    const { companyId, director: as } = company.tenant;
+    await withTenant(api.deps.db, companyId, (tx) =>
+      tx.fishContact.create({ data: { companyId, name: 'Bia', phone: '+5511988887777' } }),
+    );
+    const { id, executionId } = await company.approved({ recipients: 5 });
+    const changed = await company.call('PATCH', `/${id}`, as, { name: 'Outra' });
+    expect(changed.body).toMatchObject({ state: 'DRAFT', approvedBy: null, execution: null });
+    const [withdrawn] = await query(
+      api.database.adminUrl,
+      `SELECT e.state, e.state_reason, e.recipients + e.fish AS people, count(b.seq)::int AS batches
+        FROM campaign_executions e LEFT JOIN dispatch_batches b ON b.execution_id = e.id WHERE e.id = $1 GROUP BY e.id`,
+      [executionId],
+    );
+    expect(withdrawn).toEqual({
+      state: 'CANCELLED',
+      state_reason: 'withdrawn',
+      people: 0,
+      batches: 0,
+    });
+    const late = withTenant(api.deps.db, companyId, (tx) =>
+      transitionExecution(tx, { executionId, verb: 'start' }),
+    );
+    await expect(late).rejects.toMatchObject({ code: 'CONFLICT' });
+
+    await ok(company.call('POST', `/${id}/submit`, as));
+    await ok(company.call('POST', `/${id}/approve`, company.approver));
+    const { progress } = await ok(company.call('GET', `/${id}`, as));
+    expect(progress.counts).toMatchObject({ recipients: 5, waiting: 5 });
+    expect(progress.fish).toMatchObject({ recipients: 1, waiting: 1 });
+  });
+
+  test('never once it has begun, whoever is first', async () => {
+    const { companyId } = own.tenant;
+    for (let round = 0; round < 8; round += 1) {
+      const { id, executionId } = await own.approved();
+      const [edited, begun] = await Promise.all([
+        own.call('PATCH', `/${id}`, director(), { name: `Corrida ${round}` }),
+        withTenant(api.deps.db, companyId, (tx) =>
+          transitionExecution(tx, { executionId, verb: 'start' }),
+        ).then(
+          () => true,
+          () => false,
+        ),
+      ]);
+      expect([edited.status, begun]).toEqual(begun ? [409, true] : [200, false]);
+      expect(await stateOf(id)).toBe(begun ? 'PROCESSING' : 'DRAFT');
+    }
+  });
+
+  test('but not a patch that changes nothing', async () => {
+    const id = await submitted();
+    const before = await ok(own.call('GET', `/${id}`, director()));
+    const { name, scheduledAt, sendWindow } = before;
+    await ok(own.call('PATCH', `/${id}`, director(), { name, scheduledAt, sendWindow }));
+    expect(await stateOf(id)).toBe('PENDING_APPROVAL');
+  });
+});

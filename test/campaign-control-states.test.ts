@@ -1,0 +1,78 @@
+import {
+  allowedFrom,
+  CAMPAIGN_STATES,
+  CAMPAIGN_VERBS,
+  type CampaignState,
+  type CampaignVerb,
+} from '../domain/campaigns';
+import { startTestApi, type TestApi } from './support/api';
+import { ok, startCampaigner, type Campaigner } from './support/campaigns';
+import { query } from './support/database';
+
+let api: TestApi;
+let own: Campaigner;
+jest.setTimeout(30_000);
+beforeAll(async () => {
+  api = await startTestApi();
+  own = await startCampaigner(api, api.first);
+}, 120_000);
+afterAll(() => api.close());
+
+const sql = (text: string, values: unknown[]): Promise<Record<string, unknown>[]> =>
+  query(api.database.adminUrl, text, values);
+const stateOf = async (id: string): Promise<CampaignState> =>
+  (await own.call('GET', `/${id}`, own.approver)).body.state;
+
+describe('every verb in every state', () => {
+  const PATHS: Record<CampaignVerb, [string, string, unknown?]> = {
+    edit: ['PATCH', '', { name: 'Outro nome' }],
+    delete: ['DELETE', ''],
+    submit: ['POST', '/submit'],
+    approve: ['POST', '/approve'],
+    reject: ['POST', '/reject', { reason: 'Texto errado' }],
+    pause: ['POST', '/pause'],
+    resume: ['POST', '/resume'],
+    cancel: ['POST', '/cancel'],
+    'retry-failed': ['POST', '/retry-failed'],
+    clone: ['POST', '/clone'],
+    // Refused for its address: what counts is that it is not refused for the state.
+    'test-send': ['POST', '/test-send', { to: 'ninguém' }],
+  };
+
+  /** A campaign in this state, as the system itself would have brought it there. */
+  async function inState(state: CampaignState): Promise<string> {
+    if (state === 'DRAFT') return own.draft();
+    if (state === 'PENDING_APPROVAL') {
+      const id = await own.draft();
+      await ok(own.call('POST', `/${id}/submit`, own.tenant.director));
+      return id;
+    }
+    const { id, executionId } = await own.approved();
+    if (state === 'APPROVED') return id;
+    const execution = 'UPDATE campaign_executions SET state = $2, started_at = now() WHERE id = $1';
+    await sql(execution, [executionId, state]);
+    await sql('UPDATE campaigns SET state = $2 WHERE id = $1', [id, state]);
+    return id;
+  }
+
+  const cases = CAMPAIGN_VERBS.flatMap((verb) =>
+    CAMPAIGN_STATES.map((state) => [verb, state] as const),
+  );
+  test.each(cases)('%s in %s', async (verb, state) => {
+    const id = await inState(state);
+    const [method, path, body] = PATHS[verb];
+    const answer = await own.call(method, `/${id}${path}`, own.approver, body);
+    if (allowedFrom(verb).includes(state)) {
+      if (answer.status === 409) expect(answer.body.allowedFrom).toBeUndefined();
+      else expect(answer.status).toBeLessThan(verb === 'test-send' ? 401 : 300);
+    } else {
+      expect(answer.status).toBe(409);
+      expect(answer.body).toMatchObject({
+        code: 'CONFLICT',
+        state,
+        allowedFrom: [...allowedFrom(verb)],
+      });
+      expect(await stateOf(id)).toBe(state);
+    }
+  });
+});
