@@ -13,6 +13,7 @@ import {
   campaignDispatchId,
   lookAgainSignal,
 } from '../workflows/campaign-dispatch';
+import { noticeSend, noticeSendId } from '../workflows/notice-send';
 import { CORE_QUEUE } from '../workflows/task-queues';
 
 const PAGE = 100;
@@ -40,8 +41,7 @@ export function createRelay({
 }): Relay {
   async function tell(entry: OutboxEntry): Promise<void> {
     try {
-      if (entry.topic === 'execution')
-        await startOrSignal(client, entry.companyId, entry.subjectId);
+      await TELL[entry.topic](client, entry.companyId, entry.subjectId);
       await markDelivered(db, entry);
     } catch (error) {
       logger.warn(
@@ -96,3 +96,22 @@ async function startOrSignal(
     staticSummary: 'Campaign execution',
   });
 }
+
+/** Sending the same notice twice does nothing the second time, so a repeated start is harmless. */
+async function startNotice(client: Client, companyId: string, tokenId: string): Promise<void> {
+  await client.workflow.start(noticeSend, {
+    workflowId: noticeSendId(tokenId),
+    taskQueue: CORE_QUEUE,
+    args: [{ companyId, tokenId }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: 'Account e-mail',
+  });
+}
+
+const TELL: Record<
+  OutboxEntry['topic'],
+  (client: Client, companyId: string, subjectId: string) => Promise<void>
+> = {
+  execution: startOrSignal,
+  notice: startNotice,
+};

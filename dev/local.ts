@@ -8,7 +8,7 @@ import { migrate } from '../prisma/migrate';
 import { createLogger } from '../telemetry';
 import { startWorker, type RunningWorker } from '../workers/main';
 import { startSandboxProcess, type SandboxProcess } from './sandbox/remote';
-import type { SandboxOptions } from './sandbox/index';
+import { SANDBOX_TOKEN, type SandboxOptions } from './sandbox/index';
 import { bootstrapDatabase } from './stack/bootstrap';
 import { startStack, type Stack, type StackOptions } from './stack/index';
 
@@ -72,6 +72,12 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       HOST: '127.0.0.1',
       PORT: String(options.apiPort ?? 0),
       LOG_LEVEL: options.logLevel ?? 'warn',
+      NOTICE_PROVIDER: 'sandbox',
+      NOTICE_PROVIDER_CONFIG: JSON.stringify({
+        url: sandbox.url,
+        token: SANDBOX_TOKEN,
+        webhookSecret: encryptionKey,
+      }),
       ...options.settings,
     });
     const logger = createLogger(config.LOG_LEVEL, 'local');

@@ -1,15 +1,16 @@
 import { Client } from '@temporalio/client';
 import type { Worker } from '@temporalio/worker';
 import { createProviderAccounts } from '../activities/provider-accounts';
-import { createRelay } from '../api/relay';
+import { createRelay, type Relay } from '../api/relay';
 import type { Config } from '../config';
-import { openDatabase } from '../prisma/client';
+import { openDatabase, type Database } from '../prisma/client';
 import { applyDueEvents } from '../prisma/delivery-events';
 import { createEncryption } from '../prisma/encryption';
 import { runUpkeep } from '../prisma/upkeep';
 import { createLogger, type Logger } from '../telemetry';
 import { connectEngine } from './connect';
 import { startLoop, type Loop } from './loops';
+import { createNoticeProvider } from './notice-provider';
 import { installRuntime } from './runtime';
 import { createWorkers } from './worker';
 
@@ -46,10 +47,9 @@ export async function startWorker(
     maxConnections: config.DATABASE_MAX_CONNECTIONS,
     onIdleError: (error) => logger.warn({ err: error }, 'a database connection ended'),
   });
-  const accounts = createProviderAccounts({
-    db,
-    encryption: createEncryption(config.ENCRYPTION_KEY),
-  });
+  const encryption = createEncryption(config.ENCRYPTION_KEY);
+  const accounts = createProviderAccounts({ db, encryption });
+  const mail = createNoticeProvider(config);
   const settings = {
     leaseMs: config.DISPATCH_LEASE_MS,
     microBatch: config.DISPATCH_MICRO_BATCH,
@@ -62,30 +62,19 @@ export async function startWorker(
   const workers = await createWorkers({
     connection: engine.native,
     namespace,
-    deps: { db, accounts, settings, logger },
+    deps: {
+      dispatch: { db, accounts, settings, logger },
+      notices: {
+        db,
+        encryption,
+        logger,
+        openProvider: mail.open,
+        publicUrl: config.PUBLIC_URL,
+        fromName: config.NOTICE_FROM_NAME,
+      },
+    },
   });
-  const relay = createRelay({ db, client, logger });
-  const loops: Loop[] = [
-    startLoop({ name: 'relay', everyMs: RELAY_MS, work: () => relay.run(), logger }),
-    startLoop({
-      name: 'reconcile',
-      everyMs: RECONCILE_MS,
-      work: () => relay.reconcile().then(() => 0),
-      logger,
-    }),
-    startLoop({
-      name: 'events',
-      everyMs: EVENTS_MS,
-      work: () => applyDueEvents(db, EVENTS_PER_ROUND),
-      logger,
-    }),
-    startLoop({
-      name: 'upkeep',
-      everyMs: UPKEEP_MS,
-      work: () => runUpkeep(db).then(() => 0),
-      logger,
-    }),
-  ];
+  const loops = startLoops(db, createRelay({ db, client, logger }), logger);
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   return {
     ended,
@@ -96,7 +85,7 @@ export async function startWorker(
       await ended.catch((error: unknown) =>
         logger.error({ err: error }, 'a worker ended with an error'),
       );
-      await Promise.all([engine.close(), accounts.close()]);
+      await Promise.all([engine.close(), accounts.close(), mail.close()]);
       await db.close();
     },
   };
@@ -104,4 +93,15 @@ export async function startWorker(
 
 function shutDown(worker: Worker): void {
   if (worker.getState() === 'RUNNING') worker.shutdown();
+}
+
+/** What goes on beside the workflows: telling the engine, applying delivery events, keeping the tables in order. */
+function startLoops(db: Database, relay: Relay, logger: Logger): Loop[] {
+  const rounds: [name: string, everyMs: number, work: () => Promise<number>][] = [
+    ['relay', RELAY_MS, () => relay.run()],
+    ['reconcile', RECONCILE_MS, () => relay.reconcile().then(() => 0)],
+    ['events', EVENTS_MS, () => applyDueEvents(db, EVENTS_PER_ROUND)],
+    ['upkeep', UPKEEP_MS, () => runUpkeep(db).then(() => 0)],
+  ];
+  return rounds.map(([name, everyMs, work]) => startLoop({ name, everyMs, work, logger }));
 }

@@ -6,9 +6,8 @@ import {
   type Next,
   type WorkerOptions as TemporalWorkerOptions,
 } from '@temporalio/worker';
-import { createActivities } from '../activities/index';
+import { createActivities, type ActivityDeps } from '../activities/index';
 import { toApplicationFailure } from '../activities/errors';
-import type { DispatchDeps } from '../activities/dispatch/turn';
 import { RegenteError } from '../domain/errors';
 import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
 import { workflowBundle } from './bundle';
@@ -31,7 +30,7 @@ const errorInterceptor: ActivityInboundCallsInterceptor = {
 export interface WorkerOptions {
   connection: NativeConnection;
   namespace: string;
-  deps: DispatchDeps;
+  deps: ActivityDeps;
   /** Lane turns at a time; each keeps two micro-batches with the vendor. */
   maxLaneTurns?: number;
 }
@@ -43,7 +42,7 @@ export async function createWorkers({
   deps,
   maxLaneTurns = 16,
 }: WorkerOptions): Promise<Worker[]> {
-  const engineLogger = installRuntime(deps.logger);
+  const engineLogger = installRuntime(deps.dispatch.logger);
   const activities = createActivities(deps);
   const shared = {
     connection,

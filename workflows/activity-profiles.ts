@@ -22,3 +22,11 @@ export const DELIVERY: ActivityOptions = {
   heartbeatTimeout: '10 seconds',
   retry: UNTIL_IT_WORKS,
 };
+
+/** One e-mail with a token: worth trying for as long as the longest token is good. */
+export const NOTICE: ActivityOptions = {
+  taskQueue: CORE_QUEUE,
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '7 days',
+  retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+};

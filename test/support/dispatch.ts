@@ -11,6 +11,7 @@ import { startEngine } from '../../dev/stack/engine';
 import { findEngineBinary } from '../../dev/stack/engine-binary';
 import { thisMachine } from '../../dev/stack/machine';
 import { SANDBOX_TOKEN, startSandbox, type Sandbox } from '../../dev/sandbox/index';
+import { sandboxVendor } from '../../providers/messaging/sandbox/index';
 import { createEncryption, type Encryption } from '../../prisma/encryption';
 import { createLogger } from '../../telemetry';
 import { installRuntime } from '../../workers/runtime';
@@ -49,11 +50,28 @@ export async function startDispatch(
   installRuntime(logger);
   const encryption = createEncryption([randomBytes(32)]);
   const accounts = createProviderAccounts({ db, encryption });
+  const mail = sandboxVendor.open(
+    sandboxVendor.parseConfig({
+      url: sandbox.url,
+      token: SANDBOX_TOKEN,
+      webhookSecret: 'whsec-mail',
+    }),
+  );
   const native = await NativeConnection.connect({ address: engine.address });
   const workers = await createWorkers({
     connection: native,
     namespace: 'default',
-    deps: { db, accounts, settings: { ...FAST, ...settings }, logger },
+    deps: {
+      dispatch: { db, accounts, settings: { ...FAST, ...settings }, logger },
+      notices: {
+        db,
+        encryption,
+        logger,
+        openProvider: () => mail,
+        publicUrl: 'http://localhost',
+        fromName: 'Regente',
+      },
+    },
   });
   const running = Promise.all(workers.map((worker) => worker.run()));
   const connection = await Connection.connect({ address: engine.address });
@@ -68,7 +86,13 @@ export async function startDispatch(
     async stop() {
       for (const worker of workers) worker.shutdown();
       await running;
-      await Promise.all([native.close(), connection.close(), accounts.close(), sandbox.stop()]);
+      await Promise.all([
+        native.close(),
+        connection.close(),
+        accounts.close(),
+        mail.close(),
+        sandbox.stop(),
+      ]);
       await engine.stop();
       await database.drop();
       await rm(folder, { recursive: true, force: true });
