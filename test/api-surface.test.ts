@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { ROLE_PERMISSIONS, ROLES, type Permission, type Role } from '../domain/permissions';
 import { startTestApi, type Answer, type TestApi, type TestPerson } from './support/api';
 import { listRoutes, type ApiRoute } from './support/api-routes';
+import { query } from './support/database';
 import { bodyFor, fill, paramsFor } from './support/route-fixtures';
 
 /*
@@ -96,13 +97,17 @@ describe('every route about one thing', () => {
   const aboutOne = (): ApiRoute[] =>
     routes.filter(({ path, permission }) => path.includes('{') && permission !== 'anyone');
 
+  const auditLines = async (): Promise<unknown> =>
+    (await query(api.database.adminUrl, 'SELECT count(*) AS lines FROM audit_logs'))[0]?.['lines'];
+
   test('has a fixture', () => {
     const without = aboutOne().filter(({ method, path }) => paramsFor(method, path) === undefined);
     expect(without.map(name)).toEqual([]);
   });
 
-  test('hides another company’s, and shows it to its own', async () => {
+  test('hides another company’s, shows it to its own, and writes down each change', async () => {
     const shown: string[] = [];
+    const unwritten: string[] = [];
     const hidden = await unlike(aboutOne(), NOT_FOUND, async (route) => {
       const { method, path } = route;
       const params = await paramsFor(method, path)!(api, api.second);
@@ -112,12 +117,16 @@ describe('every route about one thing', () => {
       };
       const foreign = await ask(api.first);
       // The same request by its owner shows that nothing but the company was wrong.
+      const linesBefore = await auditLines();
       const own = await ask(api.second);
+      const isWrite = method !== 'GET' && !route.permission.endsWith(':read');
+      if (isWrite && own.status < 300 && (await auditLines()) === linesBefore)
+        unwritten.push(name(route));
       if ([400, 401, 403, 404, 415, 500].includes(own.status))
         shown.push(`${name(route)}: ${own.status} ${JSON.stringify(own.body)}`);
       return foreign;
     });
-    expect({ hidden, shown }).toEqual({ hidden: [], shown: [] });
+    expect({ hidden, shown, unwritten }).toEqual({ hidden: [], shown: [], unwritten: [] });
   });
 
   test('answers 404 for ids that nothing has', async () => {

@@ -1,0 +1,98 @@
+import { startTestApi, type Answer, type TestApi } from './support/api';
+import { query } from './support/database';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startTestApi();
+});
+afterAll(() => api.close());
+
+let wallets = 100;
+const wallet = (): object => ({ name: 'Carteira', idgisAmbiente: (wallets += 1) });
+const post = (key: string, body: object, as = api.first.director): Promise<Answer> =>
+  api.request('POST', '/v1/wallets', { as, body, headers: { 'idempotency-key': key } });
+const names = async (idgisAmbiente: number): Promise<number> => {
+  const { body } = await api.request('GET', `/v1/wallets?idgisAmbiente=${idgisAmbiente}`, {
+    as: api.first.director,
+  });
+  return body.items.length;
+};
+
+test('a repeated write is answered with the first answer and does nothing', async () => {
+  const body = wallet();
+  const [first, again] = [await post('a', body), await post('a', body)];
+  expect(first.status).toBe(201);
+  expect(again).toMatchObject({ status: 201, body: first.body });
+  expect(again.headers.get('idempotent-replayed')).toBe('true');
+  expect(first.headers.get('idempotent-replayed')).toBeNull();
+  expect(await names(wallets)).toBe(1);
+});
+
+test('a repeated deletion answers 204 again', async () => {
+  const { id } = (await post('b', wallet())).body;
+  const remove = () =>
+    api.request('DELETE', `/v1/wallets/${id}`, {
+      as: api.first.director,
+      headers: { 'idempotency-key': 'c' },
+    });
+  expect([(await remove()).status, (await remove()).status]).toEqual([204, 204]);
+});
+
+test('side by side, one is executed', async () => {
+  const body = wallet();
+  const answers = await Promise.all(Array.from({ length: 6 }, () => post('d', body)));
+  const statuses = new Set(answers.map(({ status }) => status));
+  // The others meet it running, or come late enough for its answer.
+  expect([...statuses].every((status) => status === 201 || status === 409)).toBe(true);
+  const fresh = answers.filter(
+    ({ status, headers }) => status === 201 && headers.get('idempotent-replayed') === null,
+  );
+  expect(fresh).toHaveLength(1);
+  expect((await post('d', body)).body).toEqual(fresh[0]!.body);
+});
+
+test('the same key for another request is refused', async () => {
+  await post('e', wallet());
+  expect(await post('e', wallet())).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
+});
+
+test('a refused write is not remembered, so that it can be corrected', async () => {
+  expect((await post('f', { name: '', idgisAmbiente: 1 })).status).toBe(400);
+  expect((await post('f', wallet())).status).toBe(201);
+});
+
+test('a key belongs to whoever sent it', async () => {
+  const body = wallet();
+  const first = await post('g', body);
+  const other = await api.person(api.first.companyId, 'DIRECTOR');
+  expect((await post('g', body, other)).status).toBe(409);
+  expect((await post('g', body, api.second.director)).body.id).not.toBe(first.body.id);
+});
+
+test('a write whose process died can be repeated after a minute', async () => {
+  const body = wallet();
+  const { id } = (await post('h', body)).body;
+  const die = (age: string) =>
+    query(
+      api.database.adminUrl,
+      `UPDATE idempotency_keys SET state = 'running', created_at = now() - $1::interval WHERE key = 'h'`,
+      [age],
+    );
+  await api.request('DELETE', `/v1/wallets/${id}`, { as: api.first.director });
+  await die('10 seconds');
+  const running = await post('h', body);
+  expect(running.status).toBe(409);
+  expect(running.headers.get('retry-after')).toBe('1');
+  await die('61 seconds');
+  expect((await post('h', body)).status).toBe(201);
+});
+
+test.each([
+  ['empty', ''],
+  ['not ASCII', Buffer.from('ç', 'utf8').toString('latin1')],
+  ['too long', 'x'.repeat(256)],
+])('a key that is %s is refused', async (_, key) => {
+  const answer = await post(key, wallet());
+  expect(answer.status).toBe(400);
+  expect(answer.body.errors[0].pointer).toBe('Idempotency-Key');
+});
