@@ -23,6 +23,15 @@ const whole = (least: number, most = Number.MAX_SAFE_INTEGER) => {
 const port = whole(0, 65_535);
 const positive = whole(1);
 
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Every variable that Regente reads, with its meaning: docs/configuration.md is written from it. */
 export const Environment = z.object({
   DATABASE_URL: postgres.describe(
@@ -94,7 +103,11 @@ export const Environment = z.object({
     .string()
     .optional()
     .describe('The provider that carries invitations and password resets.'),
-  NOTICE_PROVIDER_CONFIG: z.string().optional().describe("That provider's config, as JSON."),
+  NOTICE_PROVIDER_CONFIG: z
+    .string()
+    .refine(isJson, { error: 'must be JSON' })
+    .optional()
+    .describe("That provider's config, as JSON."),
   NOTICE_FROM_NAME: z.string().default('Regente').describe('The sender of those messages.'),
 });
 

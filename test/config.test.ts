@@ -68,6 +68,7 @@ test('all problems are listed at once, one line each, and no value is repeated',
     AUDIENCE_MAX_ROWS: 'many',
     DISPATCH_LANES: '2.5',
     DISPATCH_LEASE_MS: '1e999',
+    NOTICE_PROVIDER_CONFIG: '{token: 1}',
   };
   const problems = problemsOf(wrong);
   expect(problems).toHaveLength(Object.keys(wrong).length);
@@ -156,5 +157,17 @@ describe('docs/configuration.md', () => {
     // The program search path, and what the global setup hands on.
     for (const name of read) if (/`(PATH|TEST_.*URL)`/.test(name)) read.delete(name);
     expect(new Set(rows(development).map(([name]) => name))).toEqual(read);
+  });
+
+  test('has no variable that nothing reads', () => {
+    const code = ['api', 'activities', 'dev', 'workers', '.']
+      .flatMap((folder) =>
+        readdirSync(join(PROJECT, folder), { recursive: folder !== '.', encoding: 'utf8' })
+          .filter((file) => file.endsWith('.ts') && file !== 'config.ts')
+          .map((file) => readFileSync(join(PROJECT, folder, file), 'utf8')),
+      )
+      .join('\n');
+    const unread = Object.keys(Environment.shape).filter((name) => !code.includes(name));
+    expect(unread).toEqual([]);
   });
 });
