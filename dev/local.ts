@@ -46,7 +46,12 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
   const { onProgress = () => undefined } = options;
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
-    for (const each of stops.toReversed()) await each();
+    // A part that cannot stop in order must not keep the others running.
+    for (const each of stops.toReversed()) {
+      await each().catch((error: unknown) =>
+        onProgress(`A part did not stop in order: ${String(error)}`),
+      );
+    }
   };
   try {
     const { dir, keep = false, ui = false } = options;

@@ -498,7 +498,7 @@ DECLARE
   k rate_buckets;
   at timestamptz;
   filled double precision;
-  factor double precision;
+  lowered double precision;
 BEGIN
   PERFORM set_config('app.company_id', p_company::text, true);
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -507,16 +507,16 @@ BEGIN
   SELECT * INTO k FROM rate_buckets WHERE company_id = p_company AND key = p_key FOR UPDATE;
   at := clock_timestamp();
   -- A lowered rate wins back a tenth of the whole every five seconds.
-  factor := least(1, k.factor + extract(epoch FROM at - k.updated_at) / 50);
-  filled := least(p_burst, k.tokens + extract(epoch FROM at - k.updated_at) * p_rate * factor);
+  lowered := least(1, k.factor + extract(epoch FROM at - k.updated_at) / 50);
+  filled := least(p_burst, k.tokens + extract(epoch FROM at - k.updated_at) * p_rate * lowered);
   IF k.blocked_until > at AND p_want > 0 THEN
     granted := 0;
     wait_ms := ceil(extract(epoch FROM k.blocked_until - at) * 1000);
   ELSE
     granted := CASE WHEN p_want < 0 THEN p_want ELSE greatest(0, least(p_want, floor(filled)::int)) END;
-    wait_ms := CASE WHEN granted = 0 AND p_want > 0 THEN ceil((1 - filled) / (p_rate * factor) * 1000) ELSE 0 END;
+    wait_ms := CASE WHEN granted = 0 AND p_want > 0 THEN ceil((1 - filled) / (p_rate * lowered) * 1000) ELSE 0 END;
   END IF;
-  UPDATE rate_buckets b SET tokens = least(p_burst, filled - granted), factor = take_tokens.factor, updated_at = at,
+  UPDATE rate_buckets b SET tokens = least(p_burst, filled - granted), factor = lowered, updated_at = at,
       blocked_until = CASE
         WHEN p_spacing_ms = 0 OR granted = 0 THEN b.blocked_until
         WHEN granted > 0 THEN at + make_interval(secs => p_spacing_ms / 1000.0)
