@@ -116,7 +116,8 @@ async function tryTransition(
 ): Promise<boolean> {
   try {
     await withTenant(db, companyId, async (tx) => {
-      const { before, after, campaignId } = await transitionExecution(tx, request);
+      const { before, after, campaignId, isTest } = await transitionExecution(tx, request);
+      if (isTest) return;
       await recordAudit(tx, companyId, SYSTEM_ACTOR, {
         action: `campaign.${request.verb}`,
         entityType: 'campaign',

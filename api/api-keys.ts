@@ -103,7 +103,7 @@ export function apiKeyRoutes({ db }: ApiDeps) {
           await audit({ ...line, after: row });
           return { ...show(row), key };
         },
-        (body) => ({ ...body, key: null }),
+        { remember: (body) => ({ ...body, key: null }) },
       );
       return c.json(made, 201);
     })

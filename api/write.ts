@@ -9,31 +9,36 @@ import {
   completeIdempotentWrite,
   dropIdempotentWrite,
 } from '../prisma/idempotency-keys';
-import { withTenant, type TenantTx } from '../prisma/tenant';
+import { withTenant, type TenantOptions, type TenantTx } from '../prisma/tenant';
 import { actorOf, type AppContext, type AppEnv } from './context';
 
 export type Audit = (entry: AuditEntry) => Promise<void>;
 
+export interface WriteOptions<T> extends TenantOptions {
+  /** What a repetition is answered with, where the answer itself shows a secret once. */
+  remember?: (body: T) => unknown;
+}
+
 /**
  * The one way in which the API changes something: effect, audit line and remembered answer in one transaction.
- * `work` returns the body of the answer; `status` is the status that a repetition is answered with. An answer that
- * shows a secret once is remembered as `remember` makes it: without.
+ * `work` returns the body of the answer; `status` is the status that a repetition is answered with.
  */
 export async function write<T>(
   c: AppContext,
   db: Database,
   status: number,
   work: (tx: TenantTx, audit: Audit) => Promise<T>,
-  remember: (body: T) => unknown = (body) => body,
+  { remember = (body) => body, ...options }: WriteOptions<T> = {},
 ): Promise<T> {
   const { companyId } = actorOf(c);
   const idempotent = c.get('idempotentWrite');
-  return withTenant(db, companyId, async (tx) => {
+  const run = async (tx: TenantTx): Promise<T> => {
     const body = await work(tx, (entry) => recordAudit(tx, companyId, auditActor(c), entry));
     if (idempotent !== undefined)
       await completeIdempotentWrite(tx, { companyId, ...idempotent }, status, remember(body));
     return body;
-  });
+  };
+  return withTenant(db, companyId, run, options);
 }
 
 export function auditActor(c: AppContext): AuditActor {

@@ -102,9 +102,9 @@ export function estimatedEnd(
 
 export interface WaitingFacts {
   state: CampaignState;
-  scheduledAt: Date | null;
   execution: {
     state: ExecutionState;
+    scheduledAt: Date | null;
     stateReason: string | null;
     stateActor: string | null;
     waitingReason: string | null;
@@ -123,16 +123,17 @@ export interface Waiting {
 
 /** Why a campaign sends nothing at this moment; null while it sends, is a draft, or has ended. */
 export function whyWaiting(facts: WaitingFacts, nowMs: number): Waiting | null {
-  const { state, execution, scheduledAt } = facts;
+  const { state, execution } = facts;
   const plain = { until: null, note: null, actorId: null };
   if (isTerminal(state)) return null;
   if (state === 'PENDING_APPROVAL') return { ...plain, reason: 'approval' };
   if (execution === null) return null;
   switch (execution.state) {
-    case 'PENDING':
-      return scheduledAt !== null && scheduledAt.getTime() > nowMs
-        ? { ...plain, reason: 'schedule', until: scheduledAt }
-        : null;
+    case 'PENDING': {
+      const { scheduledAt: until } = execution;
+      if (until === null || until.getTime() <= nowMs) return null;
+      return { ...plain, reason: 'schedule', until };
+    }
     case 'PAUSING':
     case 'PAUSED': {
       const { stateReason: note, stateActor: actorId } = execution;

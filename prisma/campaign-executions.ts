@@ -71,6 +71,8 @@ export interface TransitionResult {
   after: ExecutionState;
   controlVersion: number;
   campaignId: string;
+  /** A test send is no change of its campaign. */
+  isTest: boolean;
 }
 
 /** Takes the execution's lock alone: no mark begins or is under way while it is held (protocol §2). */
@@ -91,8 +93,9 @@ export async function transitionExecution(
   await lockExecution(tx, executionId);
   const row = await tx.campaignExecution.findUnique({ where: { id: executionId } });
   if (row === null) throw notFound('execution');
+  const isTest = row.executionType === 'test';
   // Nobody resumes a test send, so what would pause it ends it.
-  const verb = row.executionType === 'test' && request.verb === 'pause' ? 'fail' : request.verb;
+  const verb = isTest && request.verb === 'pause' ? 'fail' : request.verb;
   const before = row.state as ExecutionState;
   const { from, to } = executionTransition(verb);
   if (
@@ -120,7 +123,7 @@ export async function transitionExecution(
       ...(isTerminal(after) ? { finishedAt: now } : {}),
     },
   });
-  if (row.executionType !== 'test') {
+  if (!isTest) {
     await tx.campaign.update({
       where: { id: row.campaignId },
       data: {
@@ -131,7 +134,8 @@ export async function transitionExecution(
     });
   }
   await tellEngine(tx, row.companyId, executionId);
-  return { before, after, controlVersion: updated.controlVersion, campaignId: row.campaignId };
+  const { controlVersion, campaignId } = updated;
+  return { before, after, controlVersion, campaignId, isTest };
 }
 
 /** Leaves a note for the relay: this execution's workflow has to look again. */

@@ -16,6 +16,8 @@ export interface TenantOptions {
   timeoutMs?: number;
 }
 
+const DEFAULT_TIMEOUT_MS = 20_000;
+
 /**
  * Runs `work` in one transaction that sees the rows of this company only (row-level security).
  * Throws RegenteError for what the database refuses (CONFLICT, NOT_FOUND) or cannot do now (UNAVAILABLE).
@@ -24,12 +26,15 @@ export async function withTenant<T>(
   db: Database,
   companyId: string,
   work: (tx: TenantTx) => Promise<T>,
-  { timeoutMs = 20_000 }: TenantOptions = {},
+  { timeoutMs = DEFAULT_TIMEOUT_MS }: TenantOptions = {},
 ): Promise<T> {
   try {
     return await db.prisma.$transaction(
       async (tx) => {
         await tx.$executeRaw`SELECT set_config('app.company_id', ${companyId}, true)`;
+        // A connection's own limit is shorter than work on a whole audience takes.
+        if (timeoutMs > DEFAULT_TIMEOUT_MS)
+          await tx.$executeRaw`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`;
         return work(tx as TenantTx);
       },
       { timeout: timeoutMs, maxWait: 10_000 },
@@ -44,7 +49,7 @@ export async function withTenantConnection<T>(
   db: Database,
   companyId: string,
   work: (connection: TenantConnection) => Promise<T>,
-  { timeoutMs = 20_000 }: TenantOptions = {},
+  { timeoutMs = DEFAULT_TIMEOUT_MS }: TenantOptions = {},
 ): Promise<T> {
   let connection: PoolClient | undefined;
   try {

@@ -83,8 +83,8 @@ describe('why a campaign waits', () => {
     whyWaiting(
       {
         state,
-        scheduledAt,
         execution: {
+          scheduledAt,
           state: 'PENDING',
           stateReason: null,
           stateActor: null,

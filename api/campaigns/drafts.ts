@@ -13,6 +13,7 @@ import { createRouter, defineRoute, IdParam, json, jsonBody } from '../routes';
 import { write } from '../write';
 import { CampaignItem, showItem } from './show';
 import { Campaign, showCampaign } from './show-campaign';
+import { WHOLE_AUDIENCE } from './verbs';
 
 const tags = ['Campaigns'];
 
@@ -94,7 +95,7 @@ export function draftRoutes({ db, engine }: ApiDeps) {
       const campaign = await write(c, db, 200, async (tx, audit) => {
         const { before, after } = await updateCampaign(tx, actor, id, c.req.valid('json'));
         const entity = { entityType: 'campaign', entityId: id };
-        await audit({ action: 'campaign.update', ...entity, before, after });
+        if (after !== before) await audit({ action: 'campaign.update', ...entity, before, after });
         return showCampaign(tx, actor, after);
       });
       engine.nudge();
@@ -103,11 +104,17 @@ export function draftRoutes({ db, engine }: ApiDeps) {
     .openapi(remove, async (c) => {
       const actor = actorOf(c);
       const { id } = c.req.valid('param');
-      await write(c, db, 204, async (tx, audit) => {
-        const before = await deleteCampaign(tx, actor, id);
-        await audit({ action: 'campaign.delete', entityType: 'campaign', entityId: id, before });
-        return null;
-      });
+      await write(
+        c,
+        db,
+        204,
+        async (tx, audit) => {
+          const before = await deleteCampaign(tx, actor, id);
+          await audit({ action: 'campaign.delete', entityType: 'campaign', entityId: id, before });
+          return null;
+        },
+        WHOLE_AUDIENCE,
+      );
       return c.body(null, 204);
     });
 }

@@ -6,7 +6,7 @@ import { createRouter, defineRoute, IdParam, json } from '../routes';
 import { write } from '../write';
 import { shapeOf } from './approvals';
 import { Campaign, showCampaign } from './show-campaign';
-import { optionalBody, StateAnswer, tags } from './verbs';
+import { optionalBody, StateAnswer, tags, WHOLE_AUDIENCE } from './verbs';
 
 const retry = defineRoute('campaigns:approve', {
   method: 'post',
@@ -34,23 +34,29 @@ export function repeatRoutes(deps: ApiDeps) {
     .openapi(retry, async (c) => {
       const { id } = c.req.valid('param');
       const { includePermanent = false } = c.req.valid('json');
-      const answer = await write(c, db, 200, async (tx, audit) => {
-        const options = { includePermanent, shape };
-        const { executionId, recipients, before, after } = await retryFailed(
-          tx,
-          actorOf(c),
-          id,
-          options,
-        );
-        await audit({
-          action: 'campaign.retry-failed',
-          entityType: 'campaign',
-          entityId: id,
-          before: { state: before },
-          after: { state: after, executionId, recipients, includePermanent },
-        });
-        return { id, state: after, executionId };
-      });
+      const answer = await write(
+        c,
+        db,
+        200,
+        async (tx, audit) => {
+          const options = { includePermanent, shape };
+          const { executionId, recipients, before, after } = await retryFailed(
+            tx,
+            actorOf(c),
+            id,
+            options,
+          );
+          await audit({
+            action: 'campaign.retry-failed',
+            entityType: 'campaign',
+            entityId: id,
+            before: { state: before },
+            after: { state: after, executionId, recipients, includePermanent },
+          });
+          return { id, state: after, executionId };
+        },
+        WHOLE_AUDIENCE,
+      );
       engine.nudge();
       return c.json(answer, 200);
     })
@@ -58,12 +64,18 @@ export function repeatRoutes(deps: ApiDeps) {
       const actor = actorOf(c);
       const { id } = c.req.valid('param');
       const { name, withAudience = true } = c.req.valid('json');
-      const campaign = await write(c, db, 201, async (tx, audit) => {
-        const after = await cloneCampaign(tx, actor, id, { name, withAudience });
-        const entity = { entityType: 'campaign', entityId: after.id };
-        await audit({ action: 'campaign.clone', ...entity, after });
-        return showCampaign(tx, actor, after);
-      });
+      const campaign = await write(
+        c,
+        db,
+        201,
+        async (tx, audit) => {
+          const after = await cloneCampaign(tx, actor, id, { name, withAudience });
+          const entity = { entityType: 'campaign', entityId: after.id };
+          await audit({ action: 'campaign.clone', ...entity, after });
+          return showCampaign(tx, actor, after);
+        },
+        WHOLE_AUDIENCE,
+      );
       return c.json(campaign, 201);
     });
 }

@@ -132,10 +132,10 @@ export function reportRoutes({ db }: ApiDeps) {
       const actor = actorOf(c);
       const { limit, cursor, ...filter } = c.req.valid('query');
       const after = readPlace(cursor);
-      const { rows, next } = await withTenant(db, actor.companyId, async (tx) => {
-        const campaign = await getCampaign(tx, actor, c.req.valid('param').id);
-        return readReportPage(tx, campaign, filter, { after, limit });
-      });
+      const campaign = await withTenant(db, actor.companyId, (tx) =>
+        getCampaign(tx, actor, c.req.valid('param').id),
+      );
+      const { rows, next } = await readReportPage(db, campaign, filter, { after, limit });
       const nextCursor = next === null ? null : writePlace(next);
       return c.json({ items: rows.map(showRecipient), nextCursor }, 200);
     })
@@ -171,17 +171,15 @@ async function* reportRows(
 ): AsyncGenerator<ReportRow> {
   let after: ReportCursor | null = null;
   for (;;) {
-    const from: ReportCursor | null = after;
-    const page: ReportPage = await withTenant(db, campaign.companyId, (tx) =>
-      readReportPage(tx, campaign, filter, { after: from, limit: ROWS_AT_A_TIME }),
-    );
+    const place = { after, limit: ROWS_AT_A_TIME };
+    const page: ReportPage = await readReportPage(db, campaign, filter, place);
     yield* page.rows;
     if (page.next === null) return;
     after = page.next;
   }
 }
 
-const ROWS_AT_A_TIME = 5_000;
+const ROWS_AT_A_TIME = 2_000;
 
 const fileName = ({ agendamentoId }: Campaign): string =>
   `campanha-${agendamentoId.replaceAll(/[^\w.-]/g, '_')}`;

@@ -26,6 +26,9 @@ export const StateAnswer = z
 
 export const tags = ['Campaigns'];
 
+/** For what touches every row of an audience: copying or removing five million takes a while. */
+export const WHOLE_AUDIENCE = { timeoutMs: 300_000 };
+
 /** A body that may be left out. */
 export function optionalBody<S extends z.ZodType>(schema: S) {
   return { required: false, content: { 'application/json': { schema } } } as const;

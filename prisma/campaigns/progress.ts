@@ -104,7 +104,6 @@ export async function readProgress(tx: TenantTx, campaign: Campaign): Promise<Pr
   const waiting = whyWaiting(
     {
       state: campaign.state as CampaignState,
-      scheduledAt: campaign.scheduledAt,
       execution:
         execution === null ? null : { ...execution, state: execution.state as ExecutionState },
     },
