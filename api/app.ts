@@ -6,6 +6,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { RegenteError } from '../domain/errors';
 import { accountPages } from './account-pages';
 import { apiKeyRoutes } from './api-keys';
+import { audienceRoutes } from './audience/routes';
 import { auditLogRoutes } from './audit-logs';
 import { authenticate } from './auth';
 import { blocklistRoutes } from './blocklist';
@@ -68,6 +69,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   app.route('/v1/fish', fishRoutes(deps));
   app.route('/v1/opt-outs', optOutRoutes(deps));
   app.route('/v1/campaigns', campaignRoutes(deps));
+  app.route('/v1/campaigns', audienceRoutes(deps));
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',

@@ -2,30 +2,36 @@ import type { MiddlewareHandler } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { RegenteError } from '../domain/errors';
 import type { AppContext, AppEnv } from './context';
+import { sendsJson } from './routes';
 
 const LIMIT_BYTES = 1_048_576;
 
-/** The files that may be large; they count their own bytes. */
+/** The files that may be large; they count their own bytes. As JSON they are small lists, which are read at once. */
 const UPLOAD = /\/(audience|import)$/;
+const LIST_LIMIT_BYTES = 16 * LIMIT_BYTES;
 
 /** Clients that are answered while they still write mostly never read the answer, so this much is heard out first. */
 const HEARD_OUT_BYTES = 128 * LIMIT_BYTES;
 
-/** Refuses bodies over 1 MB with PAYLOAD_TOO_LARGE, whether their length is announced or not. */
+/** Refuses bodies over 1 MB (lists: 16) with PAYLOAD_TOO_LARGE, whether their length is announced or not. */
 export function limitBody(): MiddlewareHandler<AppEnv> {
   return createMiddleware<AppEnv>(async (c, next) => {
     const { body, headers } = c.req.raw;
-    if (body === null || (c.req.method === 'PUT' && UPLOAD.test(c.req.path))) return next();
+    if (body === null) return next();
+    const upload = c.req.method === 'PUT' && UPLOAD.test(c.req.path);
+    if (upload && !sendsJson(c)) return next();
+    const limitBytes = upload ? LIST_LIMIT_BYTES : LIMIT_BYTES;
     const announced = headers.has('transfer-encoding') ? null : headers.get('content-length');
-    if (announced !== null && Number(announced) <= LIMIT_BYTES) return next();
+    if (announced !== null && Number(announced) <= limitBytes) return next();
 
-    const { chunks, size, ended } = await readUpTo(body, LIMIT_BYTES, HEARD_OUT_BYTES);
-    if (size <= LIMIT_BYTES) {
+    const { chunks, size, ended } = await readUpTo(body, limitBytes, HEARD_OUT_BYTES);
+    if (size <= limitBytes) {
       c.req.raw = new Request(c.req.raw, { method: c.req.method, body: Buffer.concat(chunks) });
       return next();
     }
     if (!ended) closeAfterAnswer(c);
-    throw new RegenteError('PAYLOAD_TOO_LARGE', 'The body is larger than 1 MB.');
+    const limit = `${limitBytes / LIMIT_BYTES} MB`;
+    throw new RegenteError('PAYLOAD_TOO_LARGE', `The body is larger than ${limit}.`);
   });
 }
 

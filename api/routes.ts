@@ -4,7 +4,7 @@ import { createMiddleware } from 'hono/factory';
 import { RegenteError } from '../domain/errors';
 import type { Permission } from '../domain/permissions';
 import { loggedIn, requirePermission, self } from './auth';
-import type { AppEnv } from './context';
+import type { AppContext, AppEnv } from './context';
 import { Problem, validationError } from './errors';
 import { idempotent } from './write';
 
@@ -41,7 +41,7 @@ export function defineRoute<const R extends Omit<RouteConfig, 'tags'> & { tags: 
   const open = permission === 'anyone';
   const guards: MiddlewareHandler<AppEnv>[] = open ? [] : [guardOf(permission)];
   const content = Object.keys(config.request?.body?.content ?? {});
-  if (content.length === 1 && content[0] === 'application/json') guards.push(readableText());
+  if (content.includes('application/json')) guards.push(readableText());
   if (WRITES.has(config.method) && !open) guards.push(idempotent());
   const route = createRoute(config);
   Object.assign(route, {
@@ -64,9 +64,10 @@ function guardOf(permission: Permission | 'logged-in' | 'self'): MiddlewareHandl
   }
 }
 
-/** Refuses a body that is not UTF-8; reading it as JSON would store replacement characters without a word. */
+/** Refuses JSON that is not UTF-8; reading it would store replacement characters without a word. */
 function readableText(): MiddlewareHandler<AppEnv> {
   return createMiddleware<AppEnv>(async (c, next) => {
+    if (!sendsJson(c)) return next();
     const body = await c.req.arrayBuffer();
     try {
       new TextDecoder('utf-8', { fatal: true }).decode(body);
@@ -75,8 +76,13 @@ function readableText(): MiddlewareHandler<AppEnv> {
         fields: [{ pointer: '', detail: 'not valid UTF-8' }],
       });
     }
-    await next();
+    return next();
   });
+}
+
+/** Whether the body says that it is JSON. */
+export function sendsJson(c: AppContext): boolean {
+  return /^application\/json\b/i.test(c.req.header('content-type') ?? '');
 }
 
 /** A router of one domain; bad input becomes one VALIDATION problem that names the fields. */

@@ -8,6 +8,7 @@ import {
   beginIdempotentWrite,
   completeIdempotentWrite,
   dropIdempotentWrite,
+  touchIdempotentWrite,
 } from '../prisma/idempotency-keys';
 import { withTenant, type TenantOptions, type TenantTx } from '../prisma/tenant';
 import { actorOf, type AppContext, type AppEnv } from './context';
@@ -59,6 +60,14 @@ export function auditAs(
     userAgent: c.req.header('user-agent')?.slice(0, 400) ?? null,
     requestId: c.get('requestId'),
   };
+}
+
+/** For a write that takes minutes: its repetition must not take it for dead. */
+export async function keepIdempotentWrite(c: AppContext, db: Database): Promise<void> {
+  const idempotent = c.get('idempotentWrite');
+  if (idempotent === undefined) return;
+  const { companyId } = actorOf(c);
+  await withTenant(db, companyId, (tx) => touchIdempotentWrite(tx, { companyId, ...idempotent }));
 }
 
 const KEY = /^[\x21-\x7e]{1,255}$/;

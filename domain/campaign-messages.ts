@@ -1,5 +1,5 @@
+import { recipientLookup } from './audience-rows';
 import type { CampaignMessage } from './campaign-plans';
-import { normalizeName } from './column-names';
 import {
   parseTemplate,
   renderParts,
@@ -54,30 +54,13 @@ function render(parts: readonly TemplatePart[], lookup: Lookup): ComposedMessage
     : { ok: true, text: rendered.text };
 }
 
-/** The person's own columns first, then the fields that every audience has, under the names that files give them. */
+/** The person's own values by name; of the two kinds of address, the one that the campaign uses. */
 function lookupOf(person: MessageFields): Lookup {
-  return (name) => {
-    if (Object.hasOwn(person.variables, name)) return person.variables[name];
-    switch (name) {
-      case 'nome':
-      case 'name':
-        return person.nome;
-      case 'primeiro_nome':
-      case 'first_name':
-        return person.nome?.trim().split(/\s+/)[0];
-      case 'cpf':
-      case 'cnpj':
-      case 'cpf_cnpj':
-        return person.cpfCnpj;
-      case 'contrato':
-      case 'idcob_contrato':
-        return person.idcobContrato;
-      case 'telefone':
-      case 'phone':
-      case 'email':
-        return person.address;
-      default:
-        return person.variables[normalizeName(name)];
-    }
-  };
+  const isPhone = person.address.startsWith('+');
+  const lookup = recipientLookup({
+    ...person,
+    phone: isPhone ? person.address : null,
+    email: isPhone ? null : person.address,
+  });
+  return (name) => lookup(name) ?? (name === 'first_name' ? lookup('primeiro_nome') : undefined);
 }

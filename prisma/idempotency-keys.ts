@@ -68,6 +68,17 @@ export async function completeIdempotentWrite(
   });
 }
 
+/** Says that a write is still at work. */
+export async function touchIdempotentWrite(
+  tx: TenantTx,
+  id: { companyId: string; actorId: string; key: string },
+): Promise<void> {
+  await tx.idempotencyKey.updateMany({
+    where: { ...id, state: 'running' },
+    data: { createdAt: new Date() },
+  });
+}
+
 /** A refused or failed write is not remembered: the client may correct it and use the key again. */
 export async function dropIdempotentWrite(
   tx: TenantTx,

@@ -54,10 +54,9 @@ describe('a submission', () => {
     const { companyId, director: as } = company.tenant;
     const id = await company.draft({ recipients: 3 });
     const of = 'WHERE company_id = $1 AND position';
-    await sql(`UPDATE campaign_recipients SET units = 2 ${of} = 0`, [companyId]);
-    await sql(`UPDATE campaign_recipients SET skip_reason = 'missing_variable' ${of} = 2`, [
-      companyId,
-    ]);
+    const long = 'Uma proposta para voce. '.repeat(8);
+    await sql(`UPDATE campaign_recipients SET custom_message = $2 ${of} = 0`, [companyId, long]);
+    await sql(`UPDATE campaign_recipients SET nome = NULL ${of} = 2`, [companyId]);
     await withTenant(api.deps.db, companyId, (tx) =>
       tx.fishContact.createMany({
         data: [

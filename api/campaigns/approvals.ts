@@ -1,4 +1,5 @@
 import { ApproveInput, RejectInput } from '../../domain/campaigns.schema';
+import { ensureAssessed } from '../../prisma/audiences/assessments';
 import {
   approveCampaign,
   rejectCampaign,
@@ -56,6 +57,7 @@ export function approvalRoutes(deps: ApiDeps) {
     .openapi(submit, async (c) => {
       const actor = actorOf(c);
       const { id } = c.req.valid('param');
+      await ensureAssessed(db, actor.companyId, id);
       const campaign = await write(c, db, 200, async (tx, audit) => {
         const change = await submitCampaign(tx, actor, id);
         await auditVerb(audit, 'submit', id, statesOf(change));

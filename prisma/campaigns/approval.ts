@@ -1,6 +1,7 @@
 import { draftTransition, requireAllowed, type CampaignState } from '../../domain/campaigns';
 import { offerChanges, type Submission } from '../../domain/campaign-offers';
 import { RegenteError } from '../../domain/errors';
+import { isAssessed } from '../audiences/terms';
 import { openExecution } from '../execution-opening';
 import type { Campaign, Prisma } from '../generated/client';
 import type { TenantTx } from '../tenant';
@@ -19,7 +20,7 @@ export interface DispatchShape {
 export const submissionOf = (campaign: Campaign): Submission | null =>
   campaign.submission as unknown as Submission | null;
 
-/** Freezes what is to be approved. Throws CONFLICT in any state but DRAFT, and with all that is missing. */
+/** Freezes what is to be approved, after `ensureAssessed`. Throws CONFLICT in any state but DRAFT, and with all that is missing. */
 export async function submitCampaign(
   tx: TenantTx,
   actor: CampaignActor,
@@ -27,7 +28,10 @@ export async function submitCampaign(
 ): Promise<CampaignChange> {
   const { campaign: before } = await holdCampaign(tx, actor, id);
   requireAllowed('submit', before.state as CampaignState);
-  const offer = await makeOffer(tx, await readSource(tx, before));
+  const source = await readSource(tx, before);
+  const offer = await makeOffer(tx, source);
+  if (!isAssessed(source))
+    throw new RegenteError('CONFLICT', 'The campaign was changed at this moment. Submit it again.');
   const after = await tx.campaign.update({
     where: { id },
     data: {

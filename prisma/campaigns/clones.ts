@@ -65,6 +65,7 @@ async function copyAudience(
       source: 'clone',
       invalidByReason: facts.invalidByReason ?? {},
       columns: facts.columns ?? {},
+      assessment: facts.assessment ?? {},
     },
   });
   await tx.$executeRaw`

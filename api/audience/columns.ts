@@ -1,0 +1,32 @@
+import { AUDIENCE_FIELD_NAMES, ColumnMapping } from '../../domain/audiences.schema';
+import { RegenteError } from '../../domain/errors';
+import type { AppContext } from '../context';
+import { validationError } from '../errors';
+
+/**
+ * Which columns the caller names, as `mapping={"phone":"Tel 2"}` or `map[phone]=Tel 2`. Throws VALIDATION.
+ * @param mapping the query parameter of that name
+ */
+export function mappingOf(c: AppContext, mapping: string | undefined): ColumnMapping {
+  const given: Record<string, unknown> = {};
+  if (mapping !== undefined) Object.assign(given, parseMapping(mapping));
+  for (const field of AUDIENCE_FIELD_NAMES) {
+    const column = c.req.query(`map[${field}]`);
+    if (column !== undefined) given[field] = column;
+  }
+  const parsed = ColumnMapping.safeParse(given);
+  if (!parsed.success) throw validationError(parsed.error, 'query');
+  return parsed.data;
+}
+
+function parseMapping(text: string): object {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null) return parsed;
+  } catch {
+    // Refused below, as anything else that is no object.
+  }
+  throw new RegenteError('VALIDATION', 'mapping is not a JSON object.', {
+    fields: [{ pointer: 'mapping', detail: 'must be JSON such as {"phone":"Tel 2"}' }],
+  });
+}

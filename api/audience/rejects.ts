@@ -1,0 +1,69 @@
+import { z } from '@hono/zod-openapi';
+import { RegenteError } from '../../domain/errors';
+import { listRejects, type RejectFilter } from '../../prisma/audiences/rejects';
+import type { CampaignActor } from '../../prisma/campaigns/scope';
+import type { Database } from '../../prisma/client';
+import type { AudienceReject } from '../../prisma/generated/client';
+import { withTenant } from '../../prisma/tenant';
+import type { CsvColumn } from '../csv';
+
+/** A row that is not in the audience. */
+export const Reject = z
+  .object({
+    /** Physical line of the file, from 1; for a list, the number of the item. */
+    line: z.int(),
+    column: z.string().nullable(),
+    reason: z.string(),
+    value: z.string().nullable(),
+  })
+  .openapi('AudienceReject');
+
+export const showReject = (row: AudienceReject): z.infer<typeof Reject> => ({
+  line: row.line,
+  column: row.columnName,
+  reason: row.reason,
+  value: row.value,
+});
+
+export const REJECT_COLUMNS: readonly CsvColumn<AudienceReject>[] = [
+  { header: 'linha', cell: (reject) => reject.line },
+  { header: 'coluna', cell: (reject) => reject.columnName },
+  { header: 'motivo', cell: (reject) => reject.reason },
+  { header: 'valor', cell: (reject) => reject.value },
+];
+
+const PAGE_ROWS = 5_000;
+
+/** All of them, in pages of short transactions: a slow reader holds nothing. */
+export async function* allRejects(
+  db: Database,
+  companyId: string,
+  actor: CampaignActor,
+  campaignId: string,
+  filter: RejectFilter,
+): AsyncGenerator<AudienceReject> {
+  for (let after: number | null = null; ;) {
+    const page = { take: PAGE_ROWS, after };
+    const rejects: AudienceReject[] = await withTenant(db, companyId, (tx) =>
+      listRejects(tx, actor, campaignId, filter, page),
+    );
+    yield* rejects;
+    if (rejects.length < PAGE_ROWS) return;
+    after = rejects.at(-1)?.seq ?? null;
+  }
+}
+
+export const writePlace = (seq: number): string =>
+  Buffer.from(`r${seq}`, 'latin1').toString('base64url');
+
+/** Throws VALIDATION for a cursor that this list gave to nobody. */
+export function readPlace(cursor: string | undefined): number | null {
+  if (cursor === undefined) return null;
+  const seq = /^r(\d{1,9})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1];
+  if (seq === undefined) {
+    throw new RegenteError('VALIDATION', 'cursor is not one that a list gave out.', {
+      fields: [{ pointer: 'cursor', detail: 'not a cursor of this API' }],
+    });
+  }
+  return Number(seq);
+}

@@ -1,0 +1,167 @@
+import type { z } from '@hono/zod-openapi';
+import type { AudienceList, ColumnMapping } from '../../domain/audiences.schema';
+import { RegenteError } from '../../domain/errors';
+import { AudienceLoader } from '../../prisma/audiences/loader';
+import { sweepAudiences } from '../../prisma/audiences/sweep';
+import {
+  beginUpload,
+  failUpload,
+  finishUpload,
+  touchUpload,
+  type AudienceUpload,
+} from '../../prisma/audiences/uploads';
+import type { Audience as AudienceRow } from '../../prisma/generated/client';
+import type { CountryCode } from '../../domain/phones';
+import { actorOf, type ApiDeps, type AppContext } from '../context';
+import { uploadOf } from '../uploads';
+import { keepIdempotentWrite, write } from '../write';
+import { readAudienceList } from './lists';
+import { parseAudienceCsv, type AudienceCsvOptions } from './parse';
+import { showAudience, type Audience } from './shapes';
+import { UploadWatch } from './upload-watch';
+
+/** What an upload says of itself. */
+export interface UploadRequest {
+  campaignId: string;
+  fileName: string | null;
+  mapping: ColumnMapping;
+  /** The people themselves, where they came as JSON and not as a file. */
+  list: AudienceList | null;
+}
+
+interface UploadTotals {
+  rowsRead: number;
+  bytesRead: number;
+}
+
+/**
+ * Reads the uploaded people into a new audience and gives it to the campaign once all of it is there. Whatever fails,
+ * the client's leaving too, leaves the campaign with the audience that it had.
+ */
+export async function uploadAudience(
+  c: AppContext,
+  deps: ApiDeps,
+  { campaignId, fileName, mapping, list }: UploadRequest,
+): Promise<z.infer<typeof Audience>> {
+  const { db, config, logger } = deps;
+  const actor = actorOf(c);
+  const { companyId } = actor;
+  refuseTooLarge(c, config.AUDIENCE_MAX_BYTES);
+  const source = list === null ? ('csv' as const) : ('list' as const);
+  const upload = await beginUpload(db, companyId, actor, campaignId, { source, fileName });
+  const options = optionsOf(upload, deps, mapping);
+  const loader = new AudienceLoader(db, upload);
+  try {
+    const totals =
+      list === null
+        ? await loadFile(c, loader, options, deps, upload)
+        : await loadList(list, loader, options);
+    const loaded = await loader.finish();
+    return await write(c, db, 200, async (tx, audit) => {
+      const { before, after } = await finishUpload(tx, actor, upload, { ...loaded, ...totals });
+      await audit({
+        action: 'campaign.audience',
+        entityType: 'campaign',
+        entityId: campaignId,
+        before: before === null ? null : auditFacts(before),
+        after: auditFacts(after),
+      });
+      return showAudience(after);
+    });
+  } catch (error) {
+    await loader.settle();
+    await failUpload(db, upload).catch((failure: unknown) =>
+      logger.warn({ err: failure, campaignId }, 'a failed upload is given up later'),
+    );
+    throw error;
+  } finally {
+    void sweepAudiences(db, companyId, campaignId).catch((failure: unknown) =>
+      logger.warn({ err: failure, campaignId }, 'audiences are removed with the next upload'),
+    );
+  }
+}
+
+async function loadFile(
+  c: AppContext,
+  loader: AudienceLoader,
+  options: AudienceCsvOptions,
+  { db }: ApiDeps,
+  upload: AudienceUpload,
+): Promise<UploadTotals> {
+  const file = await uploadOf(c);
+  const { batches, progress } = parseAudienceCsv(file, options);
+  const totals = (): UploadTotals => ({
+    rowsRead: progress.rows,
+    bytesRead: progress.receivedBytes,
+  });
+  const watch = new UploadWatch(file, () => progress.receivedBytes, {
+    report: async () => {
+      await touchUpload(db, upload, totals());
+      await keepIdempotentWrite(c, db);
+    },
+  });
+  try {
+    for await (const batch of batches) {
+      if (progress.file === null)
+        throw new RegenteError('INTERNAL', 'Rows came before the columns of the file.');
+      const { columns } = progress.file;
+      await watch.whileBusy(() => loader.add(batch, columns));
+    }
+  } catch (error) {
+    throw file.errored === null ? error : brokenOff(file.errored);
+  } finally {
+    watch.stop();
+  }
+  return totals();
+}
+
+async function loadList(
+  list: AudienceList,
+  loader: AudienceLoader,
+  options: AudienceCsvOptions,
+): Promise<UploadTotals> {
+  if (list.items.length > options.limits.maxRows) {
+    throw new RegenteError('PAYLOAD_TOO_LARGE', 'The list has too many people.', {
+      details: { maxRows: options.limits.maxRows },
+    });
+  }
+  const { batch, columns } = readAudienceList(list, options);
+  await loader.add(batch, columns);
+  return { rowsRead: list.items.length, bytesRead: 0 };
+}
+
+function optionsOf(
+  { terms, companyTimeZone, defaultCountry }: AudienceUpload,
+  { config }: ApiDeps,
+  mapping: ColumnMapping,
+): AudienceCsvOptions {
+  return {
+    channel: terms.channel,
+    defaultCountry: defaultCountry as CountryCode,
+    companyTimeZone,
+    mapping,
+    limits: { maxRows: config.AUDIENCE_MAX_ROWS, maxBytes: config.AUDIENCE_MAX_BYTES },
+  };
+}
+
+/** Before anything is read; a file that does not say its size is counted as it comes. */
+function refuseTooLarge(c: AppContext, maxBytes: number): void {
+  if (Number(c.req.header('content-length') ?? 0) <= maxBytes) return;
+  const limit = `${Math.floor(maxBytes / 1_000_000).toLocaleString('en')} MB`;
+  throw new RegenteError('PAYLOAD_TOO_LARGE', `The file is larger than ${limit}. Split it.`, {
+    details: { maxBytes },
+  });
+}
+
+const brokenOff = (cause: Error): RegenteError =>
+  cause instanceof RegenteError
+    ? cause
+    : new RegenteError('VALIDATION', 'The upload broke off before its end. Send it again.', {
+        cause,
+      });
+
+/** What the audit keeps: numbers, no people. */
+function auditFacts(audience: AudienceRow): object {
+  const { id, source, fileName, recipients, corrected, duplicates, invalid } = audience;
+  return { audienceId: id, source, fileName, recipients, corrected, duplicates, invalid };
+}
