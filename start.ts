@@ -53,7 +53,7 @@ async function runWorker(
   const health = await startWorkerHealth({
     host: config.HOST,
     port: config.WORKER_HEALTH_PORT,
-    isReady: () => worker?.isRunning() ?? false,
+    check: async () => worker?.check() ?? { engine: 'does not answer' },
   });
   stops.push(health.stop);
   try {

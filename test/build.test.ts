@@ -147,7 +147,11 @@ describe('node dist/start.js', () => {
   test('worker runs the bundle of the build, polls both queues, and ends within seconds with 0', async () => {
     const worker = built.run(['dist/start.js', 'worker'], env);
     const { healthPort } = await worker.logged('worker polling');
-    expect(await get(healthPort, '/readyz')).toMatchObject({ status: 200 });
+    const checks = { database: 'ok', engine: 'ok' };
+    expect(await get(healthPort, '/readyz')).toEqual({
+      status: 200,
+      body: { status: 'ok', checks },
+    });
     await until('both queues are polled', async () => {
       const counts = await Promise.all([
         pollers(CORE_QUEUE, TASK_QUEUE_TYPE_WORKFLOW),
@@ -201,7 +205,7 @@ describe('with database and engine down', () => {
     expect((await terminate(api)).status).toBe(0);
   });
 
-  test('the worker waits for the engine and polls as soon as it is there', async () => {
+  test('the worker waits for the engine, polls as soon as it is there, and says when it is gone', async () => {
     const port = Number(dead['TEMPORAL_ADDRESS']!.split(':')[1]);
     const worker = built.run(['dist/start.js', 'worker'], {
       ...dead,
@@ -214,9 +218,15 @@ describe('with database and engine down', () => {
       logFile: join(stack.dir, 'late-engine.log'),
     });
     const { healthPort } = await worker.logged('worker polling');
-    expect(await get(healthPort, '/readyz')).toMatchObject({ status: 200 });
-    expect((await terminate(worker)).status).toBe(0);
+    const { body } = await get(healthPort, '/readyz');
+    expect(body).toMatchObject({ checks: { database: 'does not answer', engine: 'ok' } });
     await engine.stop();
+    const checks = { database: 'does not answer', engine: 'does not answer' };
+    expect(await get(healthPort, '/readyz')).toMatchObject({ status: 503, body: { checks } });
+    await until('the engine is missed', () => worker.stdout().includes('poll_workflow_task_queue'));
+    const lines = worker.stdout().split('\n').slice(0, -1);
+    expect(lines.filter((line) => !line.startsWith('{"level":'))).toEqual([]);
+    expect((await terminate(worker)).status).toBe(0);
   });
 
   test('the worker that waits says so and can be stopped', async () => {

@@ -9,6 +9,7 @@ import { createEncryption } from '../prisma/encryption';
 import { runUpkeep } from '../prisma/upkeep';
 import { createLogger, type Logger } from '../telemetry';
 import { connectEngine } from './connect';
+import { checkParts, type Checks } from './health';
 import { startLoop, type Loop } from './loops';
 import { createNoticeProvider } from './notice-provider';
 import { installRuntime } from './runtime';
@@ -19,8 +20,8 @@ export interface RunningWorker {
   stop(): Promise<void>;
   /** Settles when the workers have ended, by `stop` or by a failure. */
   ended: Promise<void>;
-  /** Whether every worker polls. */
-  isRunning(): boolean;
+  /** Whether it can work right now, part by part. */
+  check(): Promise<Checks>;
 }
 
 const RELAY_MS = 250;
@@ -78,7 +79,7 @@ export async function startWorker(
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   return {
     ended,
-    isRunning: () => workers.every((worker) => worker.getState() === 'RUNNING'),
+    check: () => checkParts(db, engine.connection),
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()));
       for (const worker of workers) shutDown(worker);

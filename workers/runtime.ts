@@ -1,4 +1,9 @@
-import { DefaultLogger, Runtime, type LogEntry } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  Runtime,
+  type LogEntry,
+} from '@temporalio/worker';
 import type { Logger } from '../telemetry';
 
 let installed = false;
@@ -9,7 +14,12 @@ let installed = false;
  */
 export function installRuntime(logger: Logger): DefaultLogger {
   const engineLogger = new DefaultLogger('INFO', (entry) => write(logger, entry));
-  if (!installed) Runtime.install({ logger: engineLogger, shutdownSignals: [] });
+  if (!installed) {
+    // Without `forward` the native part writes its own lines, not JSON, to the console.
+    const filter = makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' });
+    const telemetryOptions = { logging: { forward: {}, filter } };
+    Runtime.install({ logger: engineLogger, shutdownSignals: [], telemetryOptions });
+  }
   installed = true;
   return engineLogger;
 }
