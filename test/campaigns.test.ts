@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { withTenant } from '../prisma/tenant';
 import { auditOf } from './support/audit';
 import { startTestApi, type Answer, type TestApi, type TestPerson } from './support/api';
-import { CAMPAIGN, ok, startCampaigner, type Campaigner } from './support/campaigns';
+import { CAMPAIGN, giveAudience, ok, startCampaigner, type Campaigner } from './support/campaigns';
 import { createBroker } from './support/factories';
 
 let api: TestApi;
@@ -101,6 +101,12 @@ describe('a new campaign', () => {
     const body = { ...CAMPAIGN, walletId, brokerId };
     const made = await ours.call('POST', '', api.admin, body, headers);
     expect([made.status, made.body.userId]).toEqual([201, null]);
+    const { id } = made.body;
+    await giveAudience(api.deps.db, ours.tenant.companyId, id, { recipients: 2 });
+    await ok(ours.call('POST', `/${id}/submit`, director()));
+    const refused = await ours.call('POST', `/${id}/approve`, api.admin, undefined, headers);
+    expect([refused.status, refused.body.reason]).toEqual([403, 'own_campaign']);
+    expect((await ours.call('POST', `/${id}/approve`, ours.approver)).status).toBe(200);
   });
 
   test('sent twice with one Idempotency-Key is one campaign', async () => {
