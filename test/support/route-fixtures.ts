@@ -148,6 +148,7 @@ const BODIES: Readonly<Record<string, BodyOf>> = {
     userId: (await api.person(companyId, 'AGENT')).id,
   }),
   'PATCH /v1/squads/{id}/members/{userId}': async () => ({ isLeader: true }),
+  'PATCH /v1/campaigns/{id}': async () => ({ name: 'Acordo de dezembro' }),
   'POST /v1/campaigns/{id}/reject': async () => ({ reason: 'O texto tem um erro' }),
   'POST /v1/campaigns/{id}/test-send': async () => ({ to: '+5511999990000' }),
   'PUT /v1/campaigns/{id}/audience': async () => ({ items: [{ telefone: '11987654321' }] }),
