@@ -34,7 +34,7 @@ export interface BullmqAnswer {
 }
 
 /** More connections than that only queue up at the budget's row. */
-const MAX_DATABASE_CONNECTIONS = 16;
+const MAX_DATABASE_CONNECTIONS = 8;
 
 const progress: BullmqAnswer = { ended: 0, failed: 0, lastAtMs: 0 };
 

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { NODE_FLAGS } from './node-flags';
 
 /** A process of the bench that answers one question at a time; it ends when this process does. */
 export interface Child<Question, Answer> {
@@ -14,7 +15,7 @@ const STOP_WITHIN_MS = 10_000;
 /** `file` is a TypeScript module that calls `answerParent`. */
 export function startChild<Question extends object, Answer>(file: string): Child<Question, Answer> {
   const child = fork(file, [], {
-    execArgv: ['--import', 'tsx'],
+    execArgv: [...NODE_FLAGS, '--import', 'tsx'],
     // Where the loader is looked for.
     cwd: __dirname,
     // What a child prints is never part of the result.

@@ -35,7 +35,7 @@ export async function readLedger(admin: Client, executionId: string): Promise<Le
     `SELECT percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY ${msBetween('b.claimed_at', 'c.settled_at')}) AS at
       FROM campaign_executions e
         JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = e.id
-        JOIN dispatch_batches b ON b.execution_id = e.id AND b.seq = batch_of(e, c.position) AND b.attempt = c.attempt
+        JOIN dispatch_batches b ON b.execution_id = e.id AND b.seq = c.position / e.batch_size AND b.attempt = c.attempt
       WHERE e.id = $1 AND c.settled_at IS NOT NULL`,
   );
   const [claimToSettleP50Ms = 0, claimToSettleP99Ms = 0] = latency.at ?? [];

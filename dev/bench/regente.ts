@@ -10,6 +10,7 @@ import { logTail, startServer, type ServerProcess } from '../stack/server-proces
 import type { Contender, Run } from './contender';
 import { readLedger } from './ledger';
 import type { DispatchBenchOptions } from './options';
+import { NODE_FLAGS } from './node-flags';
 import { buildProduction } from './production-build';
 import { approve, createCampaign, createScene, type Scene } from './scene';
 import type { Stage } from './stage';
@@ -80,7 +81,8 @@ async function startWorker(
   logFile: string,
   profileDir: string | null,
 ): Promise<WorkerProcess> {
-  const flags = profileDir === null ? [] : ['--cpu-prof', '--cpu-prof-dir', resolve(profileDir)];
+  const flags = [...NODE_FLAGS];
+  if (profileDir !== null) flags.push('--cpu-prof', '--cpu-prof-dir', resolve(profileDir));
   if (profileDir !== null) await mkdir(profileDir, { recursive: true });
   const server = await startServer({
     command: process.execPath,
@@ -107,7 +109,7 @@ async function run(team: Team, recipients: number): Promise<Run> {
   const { stage, db, scene, config, workers } = team;
   const campaign = await createCampaign(db, scene, recipients);
   // As it would be by the time somebody has approved.
-  await stage.admin.query('VACUUM (ANALYZE) campaign_recipients');
+  await stage.admin.query('VACUUM (ANALYZE) campaign_recipients, blocklist_entries, opt_outs');
   await stage.admin.query('CHECKPOINT');
   const executionId = await approve(db, scene, campaign, {
     lanes: config.DISPATCH_LANES,
