@@ -1,19 +1,16 @@
 import { Context } from '@temporalio/activity';
 import type { ExecutionState } from '../domain/campaigns';
-import { RegenteError } from '../domain/errors';
-import { recordAudit, SYSTEM_ACTOR } from '../prisma/audit-logs';
 import {
   checkEnd,
   inFlightForMs,
+  lockExecution,
   readExecution,
-  transitionExecution,
-  type TransitionRequest,
 } from '../prisma/campaign-executions';
-import type { ExecutionRef } from '../prisma/dispatch/batches';
-import type { Database } from '../prisma/client';
+import { releaseReservations, type ExecutionRef } from '../prisma/dispatch/batches';
 import { withTenant } from '../prisma/tenant';
 import { cancelEverybody } from './dispatch/cancel';
 import { runLaneTurn, type LaneTurn, type LaneTurnInput } from './dispatch/lane-turn';
+import { changeState } from './dispatch/state-change';
 import type { DispatchDeps } from './dispatch/turn';
 
 /** What the root workflow decides by. */
@@ -25,15 +22,11 @@ export interface ExecutionStatus {
 }
 
 const HEARTBEAT_MS = 2_000;
+/** Counting a ledger of millions. */
+const COUNT_TIMEOUT_MS = 60_000;
 
 export function createCampaignActivities(deps: DispatchDeps) {
   const { db, logger } = deps;
-
-  const transition = (
-    ref: ExecutionRef,
-    request: Omit<TransitionRequest, 'executionId'>,
-  ): Promise<boolean> =>
-    tryTransition(db, { ...request, executionId: ref.executionId }, ref.companyId);
 
   return {
     async readExecutionStatus({ companyId, executionId }: ExecutionRef): Promise<ExecutionStatus> {
@@ -44,7 +37,7 @@ export function createCampaignActivities(deps: DispatchDeps) {
     },
 
     async startExecution(ref: ExecutionRef): Promise<void> {
-      await transition(ref, { verb: 'start' });
+      await changeState(db, { ...ref, verb: 'start' });
     },
 
     /** One turn of a lane: batches for some seconds. Runs again anywhere after a crash: the claims are in PostgreSQL. */
@@ -53,13 +46,19 @@ export function createCampaignActivities(deps: DispatchDeps) {
       return withHeartbeat(() => runLaneTurn(deps, input, () => cancellationSignal.aborted));
     },
 
-    /** PAUSING → PAUSED once no marked call can begin any more. Answers how long to wait before asking again; 0 when done. */
+    /**
+     * PAUSING → PAUSED once no marked call can begin any more. Answers how long to wait before asking again; 0 when
+     * done. By the version read before the rows: an answer about an earlier pause must not end a later one.
+     */
     async finishPause(ref: ExecutionRef): Promise<number> {
-      const waitMs = await withTenant(db, ref.companyId, (tx) =>
-        inFlightForMs(tx, ref.executionId),
-      );
+      const { state, controlVersion, waitMs } = await withTenant(db, ref.companyId, async (tx) => ({
+        ...(await readExecution(tx, ref.executionId)),
+        waitMs: await inFlightForMs(tx, ref.executionId),
+      }));
+      if (state !== 'PAUSING') return 0;
       if (waitMs > 0) return waitMs;
-      await transition(ref, { verb: 'paused' });
+      await releaseReservations(db, ref);
+      await changeState(db, { ...ref, verb: 'paused', expectedVersion: controlVersion });
       return 0;
     },
 
@@ -72,7 +71,7 @@ export function createCampaignActivities(deps: DispatchDeps) {
           readExecution(tx, ref.executionId),
         );
         if (state === 'CANCELLING' || state === 'FAILING') {
-          await transition(ref, { verb: state === 'FAILING' ? 'failed' : 'cancelled' });
+          await changeState(db, { ...ref, verb: state === 'FAILING' ? 'failed' : 'cancelled' });
         }
         return 0;
       });
@@ -80,19 +79,21 @@ export function createCampaignActivities(deps: DispatchDeps) {
 
     /** PROCESSING → FINISHED if everybody has a final state; false sends the lanes back to work. */
     async finishExecution(ref: ExecutionRef): Promise<boolean> {
-      const check = await withTenant(db, ref.companyId, (tx) => checkEnd(tx, ref.executionId), {
-        timeoutMs: 60_000,
-      });
-      if (!check.complete) {
-        logger.warn({ executionId: ref.executionId, ...check }, 'not everybody has a final state');
-        return false;
-      }
-      return transition(ref, { verb: 'finish' });
-    },
-
-    /** A configuration error has stopped a lane. Nobody is given up for it: a person mends it and resumes. */
-    async pauseExecution({ reason, ...ref }: ExecutionRef & { reason: string }): Promise<void> {
-      await transition(ref, { verb: 'pause', reason });
+      const { executionId } = ref;
+      return changeState(
+        db,
+        { ...ref, verb: 'finish' },
+        {
+          timeoutMs: COUNT_TIMEOUT_MS,
+          when: async (tx) => {
+            await lockExecution(tx, executionId);
+            const check = await checkEnd(tx, executionId);
+            if (!check.complete)
+              logger.warn({ executionId, ...check }, 'not everybody has a final state');
+            return check.complete;
+          },
+        },
+      );
     },
   };
 }
@@ -105,30 +106,5 @@ async function withHeartbeat<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } finally {
     clearInterval(beat);
-  }
-}
-
-/** A state change by the dispatch itself; false when somebody else changed the state first. */
-async function tryTransition(
-  db: Database,
-  request: TransitionRequest,
-  companyId: string,
-): Promise<boolean> {
-  try {
-    await withTenant(db, companyId, async (tx) => {
-      const { before, after, campaignId, isTest } = await transitionExecution(tx, request);
-      if (isTest) return;
-      await recordAudit(tx, companyId, SYSTEM_ACTOR, {
-        action: `campaign.${request.verb}`,
-        entityType: 'campaign',
-        entityId: campaignId,
-        before: { state: before },
-        after: { state: after, reason: request.reason ?? null },
-      });
-    });
-    return true;
-  } catch (error) {
-    if (error instanceof RegenteError && error.code === 'CONFLICT') return false;
-    throw error;
   }
 }

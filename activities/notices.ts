@@ -158,7 +158,13 @@ async function reconcile(
   if (open.nowMs < quietAtMs) throw again('IN_FLIGHT', quietAtMs - open.nowMs);
   const provider = providerOf(sender);
   const step = reconcileStep(
-    { markedAtMs: open.markedAtMs, credentialVersion: 0 },
+    // The engine's retries are paced and bounded already, so the tries are not counted here.
+    {
+      markedAtMs: open.markedAtMs,
+      callBeforeMs: open.callBeforeMs,
+      credentialVersion: 0,
+      tries: 1,
+    },
     {
       promises: provider.capabilities,
       credentialVersion: 0,

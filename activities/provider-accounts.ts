@@ -1,8 +1,13 @@
+import { RegenteError } from '../domain/errors';
 import type { MessagingProvider } from '../providers/messaging/port';
 import { vendorFor } from '../providers/messaging/index';
 import type { Database } from '../prisma/client';
 import type { Encryption } from '../prisma/encryption';
-import { readAccountVersion, readProviderAccount } from '../prisma/provider-accounts';
+import {
+  readAccountVersion,
+  readProviderAccount,
+  type ProviderAccountRow,
+} from '../prisma/provider-accounts';
 import { withTenant } from '../prisma/tenant';
 
 /** A vendor account that this process has open, with what this process has learned about it. */
@@ -22,6 +27,18 @@ export interface ProviderAccounts {
   close(): Promise<void>;
 }
 
+/** A stored config that its vendor no longer takes can only be mended by a person, like one that is gone. */
+function openProvider({ vendor: name, config }: ProviderAccountRow): MessagingProvider {
+  try {
+    const vendor = vendorFor(name);
+    return vendor.open(vendor.parseConfig(config));
+  } catch (cause) {
+    throw new RegenteError('CONFIGURATION', `The credential for "${name}" cannot be used.`, {
+      cause,
+    });
+  }
+}
+
 export function createProviderAccounts({
   db,
   encryption,
@@ -36,12 +53,10 @@ export function createProviderAccounts({
     const row = await withTenant(db, companyId, (tx) =>
       readProviderAccount(tx, encryption, credentialId),
     );
-    const vendor = vendorFor(row.vendor);
-    const provider = vendor.open(vendor.parseConfig(row.config));
     const account = {
       credentialId,
       version: row.version,
-      provider,
+      provider: openProvider(row),
       failuresInRow: 0,
       limitedUntilMs: 0,
     };

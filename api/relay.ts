@@ -12,6 +12,7 @@ import {
   campaignDispatch,
   campaignDispatchId,
   lookAgainSignal,
+  type CampaignDispatchInput,
 } from '../workflows/campaign-dispatch';
 import { noticeSend, noticeSendId } from '../workflows/notice-send';
 import { CORE_QUEUE } from '../workflows/task-queues';
@@ -71,7 +72,7 @@ export function createRelay({
       let seen = 0;
       for (let after = NO_ID; ;) {
         const page = await listOpenExecutions(db, after, PAGE);
-        for (const { id, companyId } of page) await startOrSignal(client, companyId, id);
+        for (const { id, companyId } of page) await startMissing(client, companyId, id);
         seen += page.length;
         const last = page.at(-1);
         if (last === undefined || page.length < PAGE) return seen;
@@ -81,6 +82,13 @@ export function createRelay({
   };
 }
 
+const rootOf = (companyId: string, executionId: string) => ({
+  workflowId: campaignDispatchId(executionId),
+  taskQueue: CORE_QUEUE,
+  args: [{ companyId, executionId }] as [CampaignDispatchInput],
+  staticSummary: 'Campaign execution',
+});
+
 /** The root of an execution: started where it is missing, told to look again where it is there. */
 async function startOrSignal(
   client: Client,
@@ -88,12 +96,17 @@ async function startOrSignal(
   executionId: string,
 ): Promise<void> {
   await client.workflow.signalWithStart(campaignDispatch, {
-    workflowId: campaignDispatchId(executionId),
-    taskQueue: CORE_QUEUE,
-    args: [{ companyId, executionId }],
+    ...rootOf(companyId, executionId),
     signal: lookAgainSignal,
     signalArgs: [],
-    staticSummary: 'Campaign execution',
+  });
+}
+
+/** A root that is there is left alone: woken twice a minute, it would wake its lanes and fill their histories. */
+async function startMissing(client: Client, companyId: string, executionId: string): Promise<void> {
+  await client.workflow.start(campaignDispatch, {
+    ...rootOf(companyId, executionId),
+    workflowIdConflictPolicy: 'USE_EXISTING',
   });
 }
 

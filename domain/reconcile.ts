@@ -8,13 +8,17 @@ export interface ReconcilePromises {
 export interface OpenMessage {
   /** When it was first marked for the vendor. */
   markedAtMs: number;
+  /** No call of it has begun after this. */
+  callBeforeMs: number;
   /** The account's config when it was marked; a key of another account is worth nothing. */
   credentialVersion: number;
+  /** How often it was marked, repeats included. */
+  tries: number;
 }
 
 export type ReconcileStep =
-  /** Send it again with the same key. */
-  | { kind: 'repeat' }
+  /** Send it again with the same key, not before `notBeforeMs`. */
+  | { kind: 'repeat'; notBeforeMs: number }
   /** Ask the vendor by our reference, not before `notBeforeMs`. */
   | { kind: 'lookup'; notBeforeMs: number }
   /** Nobody can tell; it waits for a callback or for a person. */
@@ -28,15 +32,29 @@ export interface ReconcileSituation {
   mayRepeat: boolean;
 }
 
+/** A message that has never got an answer in so many tries, about an hour, will not get one. */
+export const MOST_TRIES = 15;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 600_000;
+
+/** How long after a try the next one waits: not at all, then 1, 2, 4 … seconds, at most ten minutes. */
+export const pauseAfterMs = (tries: number): number =>
+  tries <= 1 ? 0 : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (tries - 2));
+
 /** The table of dispatch protocol §5. */
 export function reconcileStep(message: OpenMessage, situation: ReconcileSituation): ReconcileStep {
-  const { promises, credentialVersion, nowMs, mayRepeat } = situation;
-  if (message.credentialVersion !== credentialVersion) return { kind: 'unknown' };
+  const { markedAtMs, callBeforeMs, credentialVersion, tries } = message;
+  const { promises, nowMs, mayRepeat } = situation;
+  if (credentialVersion !== situation.credentialVersion) return { kind: 'unknown' };
   const { idempotency, lookup } = promises;
   // Half of the key's life is left to the repeat itself and to clocks that differ.
-  if (mayRepeat && idempotency !== false && nowMs - message.markedAtMs < idempotency.ttlMs / 2)
-    return { kind: 'repeat' };
+  const keyLives = idempotency !== false && nowMs - markedAtMs < idempotency.ttlMs / 2;
+  if (mayRepeat && keyLives && tries < MOST_TRIES) {
+    // A first repeat need not wait for the lease of a call that was seen to end.
+    const notBeforeMs = tries <= 1 ? 0 : callBeforeMs + pauseAfterMs(tries);
+    return { kind: 'repeat', notBeforeMs };
+  }
   if (lookup !== false)
-    return { kind: 'lookup', notBeforeMs: message.markedAtMs + lookup.settlesAfterMs };
+    return { kind: 'lookup', notBeforeMs: callBeforeMs + lookup.settlesAfterMs };
   return { kind: 'unknown' };
 }

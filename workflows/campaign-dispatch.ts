@@ -10,10 +10,10 @@ import {
   continueAsNew,
   defineQuery,
   defineSignal,
+  isCancellation,
   proxyActivities,
   setCurrentDetails,
   setHandler,
-  sleep,
   startChild,
   workflowInfo,
   type ChildWorkflowHandle,
@@ -31,6 +31,8 @@ import {
 export interface CampaignDispatchInput {
   companyId: string;
   executionId: string;
+  /** As in campaignLane; recordings and tests shorten it. */
+  turnsPerRun?: number;
 }
 
 export const lookAgainSignal = defineSignal('lookAgain');
@@ -46,11 +48,13 @@ const delivery = proxyActivities<ReturnType<typeof createCampaignActivities>>(DE
 const SLOW_LOOK_MS = 5 * 60_000;
 const LONGEST_SLEEP_MS = 30 * 24 * 3_600_000;
 const RETRY_MS = 2_000;
+const PARKED_MS = 30_000;
 
 export async function campaignDispatch(input: CampaignDispatchInput): Promise<ExecutionState> {
+  const ref = { companyId: input.companyId, executionId: input.executionId };
   let asked = false;
   let state: ExecutionState | null = null;
-  const lanes = new Set<ChildWorkflowHandle<typeof campaignLane>>();
+  const lanes = createLanes(input);
   setHandler(lookAgainSignal, () => {
     asked = true;
   });
@@ -58,72 +62,113 @@ export async function campaignDispatch(input: CampaignDispatchInput): Promise<Ex
 
   const lookAfter = async (waitMs: number): Promise<void> => {
     await condition(() => asked, Math.min(waitMs, LONGEST_SLEEP_MS));
-    asked = false;
   };
-
-  for (;;) {
-    const status = await control.readExecutionStatus(input);
+  /** Reads the state and does what it asks for; true when the execution has ended. */
+  const step = async (): Promise<boolean> => {
+    const status = await control.readExecutionStatus(ref);
     state = status.state;
-    setCurrentDetails(`Execution ${input.executionId} is ${state}.`);
+    setCurrentDetails(`Execution ${ref.executionId} is ${state}.`);
+    // Asleep until tomorrow, they would not see it before.
+    if (state !== 'PROCESSING') await lanes.tell();
     switch (state) {
       case 'PENDING':
         if (status.startsInMs > 0) await lookAfter(status.startsInMs);
-        else await control.startExecution(input);
-        break;
+        else await control.startExecution(ref);
+        return false;
       case 'PROCESSING':
-        if (lanes.size === 0) await startLanes(input, status.lanes, lanes);
-        await condition(() => asked || lanes.size === 0, SLOW_LOOK_MS);
-        if (asked) await tellLanes(lanes);
-        else if (lanes.size === 0 && !(await control.finishExecution(input))) await sleep(RETRY_MS);
-        asked = false;
-        break;
+        await lanes.start(status.lanes);
+        await condition(() => asked || lanes.needStart(), SLOW_LOOK_MS);
+        if (asked) await lanes.tell();
+        else if (!lanes.allDone(status.lanes)) {
+          if (lanes.needStart()) await lookAfter(RETRY_MS);
+        } else if (!(await control.finishExecution(ref))) {
+          // Somebody is missing in the ledger, or somebody else has changed the state.
+          lanes.forgetDone();
+          await lookAfter(PARKED_MS);
+        }
+        return false;
       case 'PAUSING':
-        await lookAfter(await control.finishPause(input));
-        break;
+        await lookAfter(await control.finishPause(ref));
+        return false;
       case 'PAUSED':
         await lookAfter(SLOW_LOOK_MS);
-        break;
+        return false;
       case 'CANCELLING':
       case 'FAILING':
-        await lookAfter(await delivery.finishCancel(input));
-        break;
+        await lookAfter(await delivery.finishCancel(ref));
+        return false;
       case 'CANCELLED':
       case 'FAILED':
       case 'FINISHED':
-        await condition(() => lanes.size === 0);
-        return state;
+        return true;
     }
-    if (workflowInfo().continueAsNewSuggested) {
-      await standDown(lanes);
+  };
+
+  for (let ended = false; !ended;) {
+    // Before the state is read: a signal that comes later asks for another look.
+    asked = false;
+    try {
+      ended = await step();
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      // No retry mends it (they have been tried), but a person may: the campaign is not given up.
+      setCurrentDetails('Parked after an error.');
+      await lookAfter(PARKED_MS);
+    }
+    if (!ended && workflowInfo().continueAsNewSuggested) {
+      await lanes.standDown();
       await continueAsNew<typeof campaignDispatch>(input);
     }
   }
+  await lanes.allEnded();
+  return state ?? 'FINISHED';
 }
 
-async function startLanes(
-  input: CampaignDispatchInput,
-  count: number,
-  lanes: Set<ChildWorkflowHandle<typeof campaignLane>>,
-): Promise<void> {
-  for (let lane = 0; lane < count; lane += 1) {
+/** The lanes of an execution, as far as this run knows them: PostgreSQL knows what is left for each. */
+function createLanes({ companyId, executionId, turnsPerRun }: CampaignDispatchInput) {
+  const running = new Map<number, ChildWorkflowHandle<typeof campaignLane>>();
+  const done = new Set<number>();
+  /** Ended before they were done: stopped, or ended from outside. */
+  const stopped = new Set<number>();
+
+  const start = async (lane: number): Promise<void> => {
+    const turns = turnsPerRun === undefined ? {} : { turnsPerRun };
     const child = await startChild(campaignLane, {
-      workflowId: campaignLaneId(input.executionId, lane),
-      args: [{ ...input, lane }],
+      workflowId: campaignLaneId(executionId, lane),
+      args: [{ companyId, executionId, lane, ...turns }],
     });
-    lanes.add(child);
-    const leave = (): void => {
-      lanes.delete(child);
+    stopped.delete(lane);
+    running.set(lane, child);
+    const leave = (into: Set<number>): void => {
+      running.delete(lane);
+      into.add(lane);
     };
-    void child.result().then(leave, leave);
-  }
-}
+    void child.result().then(
+      (end) => leave(end === 'done' ? done : stopped),
+      () => leave(stopped),
+    );
+  };
 
-/** A lane that has just ended cannot be told; it has looked at the state itself. */
-async function tellLanes(lanes: Set<ChildWorkflowHandle<typeof campaignLane>>): Promise<void> {
-  await Promise.allSettled([...lanes].map((lane) => lane.signal(lookAgainLaneSignal)));
-}
-
-async function standDown(lanes: Set<ChildWorkflowHandle<typeof campaignLane>>): Promise<void> {
-  await Promise.allSettled([...lanes].map((lane) => lane.signal(standDownSignal)));
-  await condition(() => lanes.size === 0);
+  return {
+    /** Starts those that are neither running nor done. */
+    async start(count: number): Promise<void> {
+      for (let lane = 0; lane < count; lane += 1)
+        if (!running.has(lane) && !done.has(lane)) await start(lane);
+    },
+    /** Some lane has ended, so there is something to start or to finish. */
+    needStart: (): boolean => stopped.size > 0 || running.size === 0,
+    allDone: (count: number): boolean => done.size >= count && running.size === 0,
+    forgetDone: (): void => done.clear(),
+    /** A lane that has just ended cannot be told; it has looked at the state itself. */
+    async tell(): Promise<void> {
+      await Promise.allSettled(
+        [...running.values()].map((lane) => lane.signal(lookAgainLaneSignal)),
+      );
+    },
+    async standDown(): Promise<void> {
+      await Promise.allSettled([...running.values()].map((lane) => lane.signal(standDownSignal)));
+      await condition(() => running.size === 0);
+    },
+    allEnded: (): Promise<void> => condition(() => running.size === 0),
+  };
 }

@@ -2,8 +2,6 @@
 // when the execution is no longer PROCESSING, or when the root asks it to stand down. Lives for minutes to days. Each
 // turn of some seconds is one activity, and after a fixed number of them it continues as new.
 import {
-  ActivityFailure,
-  ApplicationFailure,
   condition,
   continueAsNew,
   defineSignal,
@@ -12,7 +10,7 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { createCampaignActivities } from '../activities/campaigns';
-import { CONTROL, DELIVERY } from './activity-profiles';
+import { DELIVERY } from './activity-profiles';
 
 export interface CampaignLaneInput {
   companyId: string;
@@ -20,7 +18,12 @@ export interface CampaignLaneInput {
   lane: number;
   /** Batches of the lane before it are closed. */
   fromSeq?: number;
+  /** Turns before it continues as new; recordings and tests shorten it. */
+  turnsPerRun?: number;
 }
+
+/** Why a lane has ended: everybody of it has a final state, or it was told to, or the execution is not PROCESSING. */
+export type LaneEnd = 'done' | 'stopped';
 
 /** Ends a wait early: money was added, a credential changed, the state moved. */
 export const lookAgainLaneSignal = defineSignal('lookAgain');
@@ -30,7 +33,6 @@ export const standDownSignal = defineSignal('standDown');
 export const campaignLaneId = (executionId: string, lane: number): string =>
   `campaign-lane:${executionId}:${lane}`;
 
-const control = proxyActivities<ReturnType<typeof createCampaignActivities>>(CONTROL);
 const delivery = proxyActivities<ReturnType<typeof createCampaignActivities>>(DELIVERY);
 
 /** About 12 events a turn, so some 2,400 a run. */
@@ -38,8 +40,8 @@ const TURNS_PER_RUN = 200;
 const LONGEST_SLEEP_MS = 24 * 3_600_000;
 const PARKED_MS = 30_000;
 
-export async function campaignLane(input: CampaignLaneInput): Promise<void> {
-  const { companyId, executionId, lane } = input;
+export async function campaignLane(input: CampaignLaneInput): Promise<LaneEnd> {
+  const { companyId, executionId, lane, turnsPerRun = TURNS_PER_RUN } = input;
   let asked = false;
   let standingDown = false;
   let fromSeq = input.fromSeq ?? 0;
@@ -50,30 +52,28 @@ export async function campaignLane(input: CampaignLaneInput): Promise<void> {
     standingDown = true;
   });
 
-  const interrupted = (): boolean => asked || standingDown;
+  const rest = async (waitMs: number, details: string): Promise<void> => {
+    setCurrentDetails(details);
+    const longest = Math.min(Math.max(1, waitMs), LONGEST_SLEEP_MS);
+    await condition(() => asked || standingDown, longest);
+    setCurrentDetails('Sending.');
+  };
 
-  for (let turns = 0; turns < TURNS_PER_RUN; turns += 1) {
-    if (standingDown) return;
+  for (let turns = 0; turns < turnsPerRun; turns += 1) {
+    if (standingDown) return 'stopped';
     asked = false;
     try {
       const turn = await delivery.dispatchLane({ companyId, executionId, lane, fromSeq });
-      if (turn.kind === 'done' || turn.kind === 'stopped') return;
+      if (turn.kind === 'done' || turn.kind === 'stopped') return turn.kind;
       fromSeq = turn.fromSeq;
-      if (turn.kind === 'waiting') {
-        setCurrentDetails(`Waiting: ${turn.reason}.`);
-        await condition(interrupted, Math.min(Math.max(1, turn.waitMs), LONGEST_SLEEP_MS));
-        setCurrentDetails('Sending.');
-      }
-    } catch (error) {
-      const failure = error instanceof ActivityFailure ? error.cause : undefined;
-      if (failure instanceof ApplicationFailure && failure.type === 'CONFIGURATION') {
-        await control.pauseExecution({ companyId, executionId, reason: 'configuration' });
-        return;
-      }
-      // Whatever else it is, the people of this lane are not given up: it parks and tries again.
-      setCurrentDetails('Parked after an error.');
-      await condition(interrupted, PARKED_MS);
+      if (turn.kind === 'waiting')
+        await rest(turn.waitMs, `Waiting: ${turn.reason ?? 'its turn'}.`);
+    } catch {
+      // Whatever it is, the people of this lane are not given up: it parks and tries again.
+      await rest(PARKED_MS, 'Parked after an error.');
     }
   }
-  await continueAsNew<typeof campaignLane>({ companyId, executionId, lane, fromSeq });
+  // A root that waits for its lanes to stand down would wait for the next run for ever.
+  if (standingDown) return 'stopped';
+  return continueAsNew<typeof campaignLane>({ ...input, fromSeq });
 }

@@ -6,7 +6,9 @@ import { noteWaiting } from '../../prisma/campaign-executions';
 import { markPeople, type HeldBatch, type MarkResult } from '../../prisma/dispatch/messages';
 import { sqlState } from '../../prisma/errors';
 import { withTenant } from '../../prisma/tenant';
-import { callAndSettle, createLease, type CallReport } from './call';
+import type { CallReport } from './assess';
+import { callAndSettle, createLease, settleUntilDone } from './call';
+import { findLostMark } from './lost-mark';
 import type { Turn } from './turn';
 
 /** How the work on a batch ended. */
@@ -21,6 +23,8 @@ export type BatchEnd =
   /** The batch's reservation did not cover the next person. */
   | { kind: 'short' }
   | { kind: 'wait'; reason: WaitReason; waitMs: number }
+  /** Rows in `sending` must be waited for; the lane's other batches need not. */
+  | { kind: 'parked'; waitMs: number }
   /** The vendor refuses the account itself. */
   | { kind: 'refused'; reason: string };
 
@@ -29,29 +33,45 @@ const INLINE_WAIT_MS = 1_500;
 /** Micro-batches of one lane that are with the vendor while the next one is marked. */
 const PIPELINE = 2;
 
+/** The calls of a batch that are under way, and what those that have ended taught. */
+interface Calls {
+  running: Set<Promise<void>>;
+  reports: CallReport[];
+  errors: unknown[];
+}
+
 /** Marks, calls and settles micro-batches until the batch has nobody left to mark, or something ends the work. */
 export async function runBatch(turn: Turn, batch: HeldBatch): Promise<BatchEnd> {
-  const running = new Set<Promise<void>>();
-  const reports: CallReport[] = [];
+  const calls: Calls = { running: new Set(), reports: [], errors: [] };
+  const { running, reports, errors } = calls;
   let end: BatchEnd | undefined;
-  while (end === undefined) {
-    end = turn.isOver()
-      ? { kind: 'interrupted' }
-      : (endOf(reports) ?? (await markNext(turn, batch, running, reports)));
-    if (running.size >= PIPELINE) await Promise.race(running);
+  try {
+    while (end === undefined) {
+      end = turn.isOver()
+        ? { kind: 'interrupted' }
+        : (endOf(reports) ?? (await markNext(turn, batch, calls)));
+      if (running.size >= PIPELINE) await Promise.race(running);
+      if (errors.length > 0) throw errors[0];
+    }
+  } finally {
+    // Whatever ended the work: nobody may hear of the batch while its calls are still being written down.
+    await Promise.all(running);
   }
-  await Promise.all(running);
+  if (errors.length > 0) throw errors[0];
   const learned = endOf(reports);
   return end.kind === 'finished' || end.kind === 'interrupted' ? (learned ?? end) : end;
 }
 
+function begin({ running, reports, errors }: Calls, call: Promise<CallReport>): void {
+  const task: Promise<void> = call
+    .then((report) => void reports.push(report))
+    .catch((error: unknown) => void errors.push(error))
+    .finally(() => running.delete(task));
+  running.add(task);
+}
+
 /** One round: tokens, mark, and the calls set going. Answers how the batch ends, or nothing to go on. */
-async function markNext(
-  turn: Turn,
-  batch: HeldBatch,
-  running: Set<Promise<void>>,
-  reports: CallReport[],
-): Promise<BatchEnd | undefined> {
+async function markNext(turn: Turn, batch: HeldBatch, calls: Calls): Promise<BatchEnd | undefined> {
   const grant = await turn.pace.take();
   if (grant.count === 0) {
     if (grant.waitMs > INLINE_WAIT_MS)
@@ -70,11 +90,7 @@ async function markNext(
   if (marked.people.length > 0) {
     await clearWaiting(turn);
     const call = { markId, lease, people: marked.people, isRepeat: false };
-    const task = callAndSettle(turn, batch, call).then((report) => {
-      reports.push(report);
-      return void running.delete(task);
-    });
-    running.add(task);
+    begin(calls, callAndSettle(turn, batch, call));
   }
   if (marked.short) return { kind: 'short' };
   return marked.more ? undefined : { kind: 'finished' };
@@ -98,9 +114,22 @@ async function mark(
     try {
       return await markPeople(db, batch, { ...input, limit: Math.max(1, size), badRow: size < 1 });
     } catch (error) {
-      if (size < 1 || sqlState(error)?.startsWith('22') !== true) throw error;
+      if (sqlState(error)?.startsWith('22') === true && size >= 1) continue;
+      await putBackLostMark(turn, batch, markId);
+      throw error;
     }
   }
+}
+
+/** A mark whose acknowledgement was lost may have been committed: its people were surely not called. */
+async function putBackLostMark(turn: Turn, batch: HeldBatch, markId: string): Promise<void> {
+  const positions = await findLostMark(turn, batch, markId);
+  const settlements = positions.map((position) => ({
+    position,
+    outcome: 'queued' as const,
+    code: 'mark_lost',
+  }));
+  await settleUntilDone(turn, batch, markId, settlements);
 }
 
 /** The zones of the audience in which nobody may be sent to right now. */
@@ -124,6 +153,8 @@ async function clearWaiting(turn: Turn): Promise<void> {
 function endOf(reports: CallReport[]): BatchEnd | undefined {
   for (const report of reports) {
     if (report.kind === 'refused') return { kind: 'refused', reason: 'credentials_refused' };
+    // The next turn opens the account with its new config.
+    if (report.kind === 'replaced') return { kind: 'interrupted' };
     if (report.kind === 'slower')
       return { kind: 'wait', reason: 'rate_limit', waitMs: report.waitMs };
     if (report.kind === 'down')

@@ -7,10 +7,9 @@ import {
   type SettleInput,
   type Settlement,
 } from '../../prisma/dispatch/messages';
-import { blockTokens } from '../../prisma/dispatch/tokens';
 import type { OutboundMessage, SendResult } from '../../providers/messaging/port';
+import { assess, slowDown, type CallReport } from './assess';
 import { graceMs, type Turn } from './turn';
-import { accountKey } from './pace';
 
 /** The right to begin calls, by this machine's own clocks. */
 export interface Lease {
@@ -35,13 +34,6 @@ export interface MarkedCall {
   isRepeat: boolean;
 }
 
-/** What a micro-batch taught about the vendor. */
-export type CallReport =
-  | { kind: 'fine' }
-  | { kind: 'refused' }
-  | { kind: 'slower'; waitMs: number }
-  | { kind: 'down'; waitMs: number };
-
 /** Hands marked people to the vendor and writes down what became of each. Does not throw for what a vendor does. */
 export async function callAndSettle(
   turn: Turn,
@@ -55,10 +47,10 @@ export async function callAndSettle(
     { mayBegin: call.lease.mayBegin, requestTimeoutMs: settings.providerTimeoutMs },
   );
   const report = assess(turn, results);
-  const retryAtMs = Date.now() + ('waitMs' in report ? report.waitMs : 0);
+  const retryInMs = 'waitMs' in report ? report.waitMs : 0;
   messages.forEach(({ position }, i) => {
     const result = results[i] ?? { kind: 'ambiguous', code: 'NO_RESULT' };
-    const settlement = settlementOf(turn, position, result, { retryAtMs, isRepeat: call.isRepeat });
+    const settlement = settlementOf(turn, position, result, { retryInMs, isRepeat: call.isRepeat });
     if (settlement === undefined) turn.endedMarks.add(call.markId);
     else settlements.push(settlement);
   });
@@ -108,6 +100,9 @@ function compose(turn: Turn, people: readonly MarkedPerson[]) {
   return { messages, settlements };
 }
 
+/** The key stands for another message: no repeat will ever be answered, and a look-up would tell of the other one. */
+const KEY_REUSED = 'key_reused';
+
 /**
  * Nothing for a result that proves nothing, where the vendor can be asked again: the row stays open for the reconcile.
  * A repeat that was put off says nothing about the call that it repeats.
@@ -116,77 +111,25 @@ function settlementOf(
   turn: Turn,
   position: number,
   result: SendResult,
-  { retryAtMs, isRepeat }: { retryAtMs: number; isRepeat: boolean },
+  { retryInMs, isRepeat }: { retryInMs: number; isRepeat: boolean },
 ): Settlement | undefined {
   switch (result.kind) {
     case 'accepted':
       return { position, outcome: 'sent', providerId: result.providerId };
     case 'rejected':
       return { position, outcome: 'failed', code: result.code, permanent: result.permanent };
-    case 'retryLater': {
-      const notBeforeMs = Math.max(retryAtMs, Date.now() + result.afterMs);
-      return isRepeat ? undefined : { position, outcome: 'queued', code: result.code, notBeforeMs };
-    }
+    case 'retryLater':
     case 'accountRefused':
-    case 'notCalled':
-      return isRepeat
-        ? undefined
-        : { position, outcome: 'queued', code: result.code, notBeforeMs: retryAtMs };
+    case 'notCalled': {
+      const delayMs = Math.max(retryInMs, result.kind === 'retryLater' ? result.afterMs : 0);
+      return isRepeat ? undefined : { position, outcome: 'queued', code: result.code, delayMs };
+    }
     case 'ambiguous': {
       const { idempotency, lookup } = turn.account.provider.capabilities;
-      return idempotency === false && lookup === false
-        ? { position, outcome: 'unknown', code: result.code }
-        : undefined;
+      const canBeFound = result.code !== KEY_REUSED && (idempotency !== false || lookup !== false);
+      return canBeFound ? undefined : { position, outcome: 'unknown', code: result.code };
     }
   }
-}
-
-const FIRST_BACKOFF_MS = 1_000;
-const LONGEST_BACKOFF_MS = 60_000;
-/** How long an account that has said "slower" is asked through its bucket, configured rate or not. */
-const LIMITED_FOR_MS = 60_000;
-
-/** Reads from the answers whether the vendor wants less, or is not there at all. */
-function assess(turn: Turn, results: readonly SendResult[]): CallReport {
-  const { account } = turn;
-  if (results.length === 0) return { kind: 'fine' };
-  if (results.some((each) => each.kind === 'accountRefused')) return { kind: 'refused' };
-  const leaseOver = results.every(
-    (each) => each.kind === 'notCalled' && each.code === 'LEASE_OVER',
-  );
-  if (leaseOver) return { kind: 'fine' };
-  const slowdowns = results.flatMap((each) => (each.kind === 'retryLater' ? [each.afterMs] : []));
-  const reached =
-    slowdowns.length > 0 ||
-    results.some((each) => each.kind === 'accepted' || each.kind === 'rejected');
-  account.failuresInRow = reached ? 0 : account.failuresInRow + 1;
-  if (slowdowns.length > 0) return { kind: 'slower', waitMs: Math.max(...slowdowns) };
-  if (reached) return { kind: 'fine' };
-  return {
-    kind: 'down',
-    waitMs: Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (account.failuresInRow - 1)),
-  };
-}
-
-/** Tells the account's bucket, which all campaigns and workers share. Not essential: each of them would find out alone. */
-async function slowDown(
-  { db, account, execution, logger }: Turn,
-  report: CallReport,
-): Promise<void> {
-  if (report.kind === 'fine' || report.kind === 'refused') return;
-  logger.warn(
-    { executionId: execution.id, vendor: account.provider.name, ...report },
-    'the provider holds us up',
-  );
-  account.limitedUntilMs = Date.now() + LIMITED_FOR_MS;
-  const lower = report.kind === 'slower' ? 0.5 : 1;
-  await blockTokens(
-    db,
-    execution.companyId,
-    accountKey(account),
-    Date.now() + report.waitMs,
-    lower,
-  ).catch((error: unknown) => logger.warn({ err: error }, 'the bucket could not be told'));
 }
 
 /** Tried for as long as the process lives: an acceptance that is not written down is a message that may be sent twice. */

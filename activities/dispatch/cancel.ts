@@ -2,8 +2,9 @@ import { RegenteError } from '../../domain/errors';
 import { checkEnd, readExecution, type ExecutionView } from '../../prisma/campaign-executions';
 import { cancelBatch, closeBatch, type ExecutionRef } from '../../prisma/dispatch/batches';
 import { withTenant } from '../../prisma/tenant';
+import type { ProviderAccount } from '../provider-accounts';
 import { reconcileBatch } from './reconcile';
-import { createTurn, type DispatchDeps } from './turn';
+import { createTurn, type DispatchDeps, type Turn } from './turn';
 
 /**
  * Writes `cancelled` for everybody not reached or only queued, batch by batch, and finds out about the rest without
@@ -38,10 +39,36 @@ async function settleOpenRows(
   seq: number,
   attempt: number,
 ): Promise<number> {
-  const turn = await createTurn(deps, execution, () => false);
+  const turn = await openTurn(deps, execution);
   const batch = { companyId: execution.companyId, executionId: execution.id, seq, attempt };
   const end = await reconcileBatch(turn, batch, { mayRepeat: false });
-  if (end.kind === 'wait') return end.waitMs;
-  if (end.kind === 'clean') await closeBatch(deps.db, batch, seq, attempt);
+  if (end.kind === 'later') return Math.max(1, end.waitMs);
+  if (end.kind === 'clean') await closeBatch(deps.db, batch, { seq, attempt });
   return 0;
 }
+
+/** An account that cannot be opened any more promises nothing, and that must not keep a campaign from ending. */
+async function openTurn(deps: DispatchDeps, execution: ExecutionView): Promise<Turn> {
+  const isOver = (): boolean => false;
+  try {
+    return await createTurn(deps, execution, isOver);
+  } catch (error) {
+    if (!(error instanceof RegenteError) || error.code !== 'CONFIGURATION') throw error;
+    return createTurn(deps, execution, isOver, goneAccount(execution.credentialId));
+  }
+}
+
+/** Stands for an account that is gone: whatever was under way with it is `unknown`. */
+const goneAccount = (credentialId: string): ProviderAccount => ({
+  credentialId,
+  version: -1,
+  failuresInRow: 0,
+  limitedUntilMs: 0,
+  provider: {
+    name: 'gone',
+    capabilities: { channels: [], maxBatch: 1, idempotency: false, lookup: false },
+    send: (messages) =>
+      Promise.resolve(messages.map(() => ({ kind: 'notCalled', code: 'ACCOUNT_GONE' }))),
+    close: () => Promise.resolve(),
+  },
+});

@@ -1,28 +1,33 @@
-import type { WaitReason } from '../../domain/campaigns';
-import { noteWaiting, readExecution, transitionExecution } from '../../prisma/campaign-executions';
+import { WAIT_REASONS, type WaitReason } from '../../domain/campaigns';
+import { RegenteError } from '../../domain/errors';
+import { noteWaiting, readExecution, type ExecutionView } from '../../prisma/campaign-executions';
 import { claimBatch, closeBatch, type ClaimResult } from '../../prisma/dispatch/batches';
 import type { HeldBatch } from '../../prisma/dispatch/messages';
 import { withTenant } from '../../prisma/tenant';
+import { isOutage } from './assess';
 import { runBatch, type BatchEnd } from './batch-run';
-import { reconcileBatch } from './reconcile';
+import { reconcileBatch, type ReconcileEnd } from './reconcile';
+import { changeState } from './state-change';
 import { createTurn, type DispatchDeps, type Turn } from './turn';
 
 export interface LaneTurnInput {
   companyId: string;
   executionId: string;
   lane: number;
-  /** Batches before it are known to be closed. */
+  /** Batches of the lane before it are known to be closed. */
   fromSeq: number;
 }
 
 /** What a lane does next; only ids, numbers and reasons, for it lies in the history. */
 export type LaneTurn =
   | { kind: 'more'; fromSeq: number }
-  | { kind: 'waiting'; fromSeq: number; reason: WaitReason; waitMs: number }
+  /** The reason is null while another lane has something to do. */
+  | { kind: 'waiting'; fromSeq: number; reason: WaitReason | null; waitMs: number }
   | { kind: 'done' }
   | { kind: 'stopped' };
 
 const CONTENTION_WAIT_MS = 2_000;
+const SHORTEST_WAIT_MS = 50;
 
 /** Works on a lane's batches, one after the other, for the length of a turn. */
 export async function runLaneTurn(
@@ -31,45 +36,65 @@ export async function runLaneTurn(
   isCancelled: () => boolean,
 ): Promise<LaneTurn> {
   const { db, settings } = deps;
-  const { companyId, executionId, lane } = input;
+  const { companyId, executionId } = input;
   const execution = await withTenant(db, companyId, (tx) => readExecution(tx, executionId));
   if (execution.state !== 'PROCESSING') return { kind: 'stopped' };
   const endsAt = performance.now() + settings.turnMs;
-  const turn = await createTurn(
-    deps,
-    execution,
-    () => isCancelled() || performance.now() >= endsAt,
-  );
+  try {
+    const turn = await createTurn(
+      deps,
+      execution,
+      () => isCancelled() || performance.now() >= endsAt,
+    );
+    return await workThrough(turn, input);
+  } catch (error) {
+    if (!(error instanceof RegenteError) || error.code !== 'CONFIGURATION') throw error;
+    // Nobody is given up for it: a person mends it and resumes.
+    deps.logger.warn({ err: error, executionId }, 'the account cannot be opened');
+    return stop(deps, execution, execution.controlVersion, 'pause', 'configuration');
+  }
+}
 
-  let { fromSeq } = input;
+async function workThrough(
+  turn: Turn,
+  { companyId, executionId, lane, fromSeq: startSeq }: LaneTurnInput,
+): Promise<LaneTurn> {
+  const { db } = turn;
+  let fromSeq = startSeq;
   while (!turn.isOver()) {
     const claim = await claimBatch(db, { companyId, executionId }, lane, fromSeq);
-    if (claim.outcome === 'waiting') {
-      const waitMs = Math.max(50, claim.dueMs - Date.now());
-      return wait(turn, fromSeq, 'send_window', waitMs);
-    }
-    if (claim.outcome !== 'claimed') return { kind: claim.outcome };
-    const batch: HeldBatch = { companyId, executionId, seq: claim.seq, attempt: claim.attempt };
+    if (claim.outcome !== 'claimed') return nothingToDo(turn, claim);
+    fromSeq = claim.firstOpen;
+    const { seq, attempt } = claim;
+    const batch: HeldBatch = { companyId, executionId, seq, attempt };
     const end = await workOn(turn, batch, claim);
-    const closed =
-      end.kind === 'fenced' ? null : await closeBatch(db, batch, batch.seq, batch.attempt);
-    if (closed?.outcome === 'closed' && batch.seq === fromSeq) fromSeq = batch.seq + 1;
-    const next = await afterBatch(turn, end, claim, fromSeq);
+    if (end.kind !== 'fenced') {
+      const parkMs = end.kind === 'parked' ? Math.max(SHORTEST_WAIT_MS, end.waitMs) : null;
+      await closeBatch(db, batch, { seq, attempt, parkMs });
+    }
+    const next = await afterBatch(turn, end, claim);
     if (next !== undefined) return next;
   }
   return { kind: 'more', fromSeq };
 }
 
-/** First what earlier attempts left open, then the people who are still to be reached, then what this work left open. */
+/**
+ * First what earlier attempts left open, as far as it can be found out now; then the people who are still to be
+ * reached; then what is open still.
+ */
 async function workOn(turn: Turn, batch: HeldBatch, claim: { sending: number }): Promise<BatchEnd> {
-  const before = claim.sending > 0 ? await reconcileBatch(turn, batch, { mayRepeat: true }) : null;
-  if (before !== null && before.kind !== 'clean') return before;
+  const { endedMarks } = turn;
+  let open: ReconcileEnd = { kind: 'clean' };
+  if (claim.sending > 0) open = await reconcileBatch(turn, batch, { mayRepeat: true });
+  if (open.kind !== 'clean' && open.kind !== 'later') return open;
+  const endedBefore = endedMarks.size;
   const end = await runBatch(turn, batch);
-  if (end.kind === 'fenced' || end.kind === 'stopped') return end;
-  const after =
-    turn.endedMarks.size > 0 ? await reconcileBatch(turn, batch, { mayRepeat: true }) : null;
-  turn.endedMarks.clear();
-  return after === null || after.kind === 'clean' ? end : after;
+  if (end.kind === 'fenced' || end.kind === 'stopped' || end.kind === 'refused') return end;
+  if (open.kind === 'later' || endedMarks.size > endedBefore)
+    open = await reconcileBatch(turn, batch, { mayRepeat: true });
+  if (open.kind === 'clean') return end;
+  if (open.kind !== 'later') return open;
+  return end.kind === 'finished' ? { kind: 'parked', waitMs: open.waitMs } : end;
 }
 
 type Claimed = Extract<ClaimResult, { outcome: 'claimed' }>;
@@ -78,11 +103,12 @@ type Claimed = Extract<ClaimResult, { outcome: 'claimed' }>;
 async function afterBatch(
   turn: Turn,
   end: BatchEnd,
-  claim: Claimed,
-  fromSeq: number,
+  { firstOpen: fromSeq, shortfall, controlVersion }: Claimed,
 ): Promise<LaneTurn | undefined> {
+  const { execution } = turn;
   switch (end.kind) {
     case 'finished':
+    case 'parked':
       return undefined;
     case 'interrupted':
     case 'fenced':
@@ -92,39 +118,46 @@ async function afterBatch(
     case 'wait':
       return wait(turn, fromSeq, end.reason, end.waitMs);
     case 'refused':
-      await pauseFor(turn, claim.controlVersion, end.reason);
-      return { kind: 'stopped' };
+      return stop(turn, execution, controlVersion, 'pause', end.reason);
     case 'short':
-      return claim.shortfall === null ? undefined : outOfMoney(turn, claim, fromSeq);
+      if (shortfall === null) return undefined;
+      return shortfall === 'contention'
+        ? wait(turn, fromSeq, 'budget_contention', CONTENTION_WAIT_MS)
+        : stop(turn, execution, controlVersion, execution.onBudgetExhausted, 'budget_exhausted');
   }
 }
 
-async function outOfMoney(turn: Turn, claim: Claimed, fromSeq: number): Promise<LaneTurn> {
-  if (claim.shortfall === 'contention')
-    return wait(turn, fromSeq, 'budget_contention', CONTENTION_WAIT_MS);
-  const verb = turn.execution.onBudgetExhausted;
-  await changeState(turn, claim.controlVersion, verb, 'budget_exhausted');
-  return { kind: 'stopped' };
-}
-
-const pauseFor = (turn: Turn, version: number, reason: string): Promise<void> =>
-  changeState(turn, version, 'pause', reason);
-
 /** By the version read at the claim, so that a late one cannot undo a resume that came in between. */
-async function changeState(
-  turn: Turn,
+async function stop(
+  { db, logger }: DispatchDeps,
+  { id: executionId, companyId }: ExecutionView,
   expectedVersion: number,
   verb: 'pause' | 'fail',
   reason: string,
-): Promise<void> {
-  const { db, execution, logger } = turn;
-  try {
-    await withTenant(db, execution.companyId, (tx) =>
-      transitionExecution(tx, { executionId: execution.id, verb, reason, expectedVersion }),
-    );
-  } catch (error) {
-    logger.info({ err: error, executionId: execution.id, verb }, 'the state had changed before');
-  }
+): Promise<LaneTurn> {
+  const request = { companyId, executionId, verb, reason, expectedVersion };
+  if (!(await changeState(db, request)))
+    logger.info({ executionId, verb, reason }, 'the state had changed before');
+  return { kind: 'stopped' };
+}
+
+/** The lane has no batch to work on at this moment. Shows why, unless another lane has. */
+async function nothingToDo(
+  turn: Turn,
+  claim: Exclude<ClaimResult, { outcome: 'claimed' }>,
+): Promise<LaneTurn> {
+  if (claim.outcome === 'stopped') return { kind: 'stopped' };
+  const reason = claim.cause === null ? null : reasonOf(claim.cause);
+  const waitMs = Math.max(SHORTEST_WAIT_MS, claim.waitMs);
+  if (reason !== null) await showWaiting(turn, reason, waitMs);
+  if (claim.outcome === 'done') return { kind: 'done' };
+  return { kind: 'waiting', fromSeq: claim.firstOpen, reason, waitMs };
+}
+
+/** The reason of a deferred row as the campaign's; one that was put back by the vendor keeps the vendor's code. */
+function reasonOf(cause: string): WaitReason {
+  const known = WAIT_REASONS.find((each) => each === cause);
+  return known ?? (isOutage(cause) ? 'provider_down' : 'rate_limit');
 }
 
 async function wait(
@@ -133,9 +166,17 @@ async function wait(
   reason: WaitReason,
   waitMs: number,
 ): Promise<LaneTurn> {
-  const { db, execution } = turn;
-  await withTenant(db, execution.companyId, (tx) =>
-    noteWaiting(tx, execution.id, { reason, untilMs: Date.now() + waitMs }),
-  );
+  await showWaiting(turn, reason, waitMs);
   return { kind: 'waiting', fromSeq, reason, waitMs };
+}
+
+async function showWaiting(
+  { db, execution }: Turn,
+  reason: WaitReason,
+  waitMs: number,
+): Promise<void> {
+  const untilMs = Date.now() + waitMs;
+  await withTenant(db, execution.companyId, (tx) =>
+    noteWaiting(tx, execution.id, { reason, untilMs }),
+  );
 }

@@ -39,7 +39,9 @@ export function createPace(
       ? settings.microBatch
       : Math.max(1, Math.floor((rate * settings.leaseMs) / 2_000));
   const throttled = plan.throttle.type !== 'none';
-  const most = throttled ? 1 : Math.min(settings.microBatch, perLease);
+  // A vendor that did not answer is tried with one person, so that an outage costs few a look-up, and fewer their fate.
+  const most = (): number =>
+    throttled || account.failuresInRow > 0 ? 1 : Math.min(settings.microBatch, perLease);
 
   const throttle = (): Bucket => ({
     companyId,
@@ -67,8 +69,8 @@ export function createPace(
         const { granted, waitMs } = await takeTokens(db, throttle(), 1);
         if (granted === 0) return { count: 0, waitMs, reason: 'throttle' };
       }
-      if (!asksAccount()) return { count: most, waitMs: 0, reason: 'rate_limit' };
-      const { granted, waitMs } = await takeTokens(db, accountBucket(), most);
+      if (!asksAccount()) return { count: most(), waitMs: 0, reason: 'rate_limit' };
+      const { granted, waitMs } = await takeTokens(db, accountBucket(), most());
       if (granted === 0 && throttled) await returnTokens(db, throttle(), 1);
       return {
         count: granted,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageReference } from '../../domain/communications';
-import { reconcileStep } from '../../domain/reconcile';
+import { MOST_TRIES, pauseAfterMs, reconcileStep } from '../../domain/reconcile';
 import {
   listOpenRows,
   remarkPeople,
@@ -16,12 +16,14 @@ import { graceMs, type Turn } from './turn';
 
 export type ReconcileEnd =
   | { kind: 'clean' }
-  | Extract<BatchEnd, { kind: 'stopped' | 'fenced' | 'wait' }>;
+  | Extract<BatchEnd, { kind: 'stopped' | 'fenced' | 'wait' | 'interrupted' | 'refused' }>
+  /** Nothing can be found out before `waitMs` are over. */
+  | { kind: 'later'; waitMs: number };
 
 const INLINE_WAIT_MS = 1_500;
-/** Repeats within one turn; a vendor that stays ambiguous is asked again later. */
-const ROUNDS = 4;
 const RETRY_MS = 5_000;
+/** Without a pause; more than any batch needs, so whoever gets here finds out nothing (fenced, most likely). */
+const MOST_STEPS = 100;
 
 /**
  * Finds out what became of a held batch's rows in `sending` (protocol §5): repeated with the same key, looked up, or
@@ -32,35 +34,34 @@ export async function reconcileBatch(
   batch: HeldBatch,
   { mayRepeat }: { mayRepeat: boolean },
 ): Promise<ReconcileEnd> {
-  for (let round = 0; round < ROUNDS;) {
+  for (let steps = 0; steps < MOST_STEPS; steps += 1) {
     const { rows, nowMs } = await listOpenRows(turn.db, batch);
     if (rows.length === 0) return { kind: 'clean' };
-    const ready = rows.filter((row) => readyAtMs(turn, row) <= nowMs);
-    if (ready.length === 0) {
-      const waitMs = Math.min(...rows.map((row) => readyAtMs(turn, row))) - nowMs + 10;
-      if (waitMs > INLINE_WAIT_MS || turn.isOver())
-        return { kind: 'wait', reason: 'reconcile', waitMs };
-      await delay(waitMs);
-      continue;
-    }
-    const end = await takeSteps(turn, batch, ready, nowMs, mayRepeat);
+    const plan = sortRows(turn, rows, nowMs, mayRepeat);
+    const waitMs = Math.max(0, plan.dueAtMs - nowMs);
+    if (waitMs > INLINE_WAIT_MS || turn.isOver()) return { kind: 'later', waitMs };
+    await delay(waitMs);
+    const end = waitMs > 0 ? undefined : await takeSteps(turn, batch, plan);
     if (end !== undefined) return end;
-    round += 1;
   }
-  return { kind: 'wait', reason: 'reconcile', waitMs: RETRY_MS };
+  return { kind: 'later', waitMs: RETRY_MS };
 }
 
-function readyAtMs(turn: Turn, row: OpenRow): number {
-  return turn.endedMarks.has(row.markId) ? 0 : row.callBeforeMs + graceMs(turn.settings) + 1;
+interface ReconcilePlan {
+  repeats: OpenRow[];
+  lookups: OpenRow[];
+  unknowns: OpenRow[];
+  /** When the first thing can be done. */
+  dueAtMs: number;
 }
 
-async function takeSteps(
+/** What to do about which rows now; those of a caller that may still be calling, and those that need time, wait. */
+function sortRows(
   turn: Turn,
-  batch: HeldBatch,
-  rows: OpenRow[],
+  rows: readonly OpenRow[],
   nowMs: number,
   mayRepeat: boolean,
-): Promise<ReconcileEnd | undefined> {
+): ReconcilePlan {
   const { account } = turn;
   const situation = {
     promises: account.provider.capabilities,
@@ -68,29 +69,38 @@ async function takeSteps(
     nowMs,
     mayRepeat,
   };
-  const repeats: OpenRow[] = [];
-  const lookups: OpenRow[] = [];
-  const unknowns: OpenRow[] = [];
-  let later = Number.POSITIVE_INFINITY;
+  const plan: ReconcilePlan = { repeats: [], lookups: [], unknowns: [], dueAtMs: Infinity };
   for (const row of rows) {
     const step = reconcileStep(row, situation);
-    if (step.kind === 'repeat') repeats.push(row);
-    else if (step.kind === 'unknown') unknowns.push(row);
-    else if (step.notBeforeMs <= nowMs) lookups.push(row);
-    else later = Math.min(later, step.notBeforeMs);
+    const stepAtMs = step.kind === 'unknown' ? 0 : step.notBeforeMs;
+    const dueAtMs = Math.max(endedAtMs(turn, row), stepAtMs);
+    plan.dueAtMs = Math.min(plan.dueAtMs, dueAtMs);
+    if (dueAtMs > nowMs) continue;
+    if (step.kind === 'repeat') plan.repeats.push(row);
+    else if (step.kind === 'lookup') plan.lookups.push(row);
+    else plan.unknowns.push(row);
   }
-  await settleRows(turn, batch, unknowns, (row) => ({
-    position: row.position,
+  return plan;
+}
+
+/** After which moment nobody is calling for this row any more. */
+function endedAtMs(turn: Turn, row: OpenRow): number {
+  return turn.endedMarks.has(row.markId) ? 0 : row.callBeforeMs + graceMs(turn.settings) + 1;
+}
+
+async function takeSteps(
+  turn: Turn,
+  batch: HeldBatch,
+  { unknowns, lookups, repeats }: ReconcilePlan,
+): Promise<ReconcileEnd | undefined> {
+  await settleRows(turn, batch, unknowns, ({ position }) => ({
+    position,
     outcome: 'unknown',
     code: 'no_answer',
   }));
   const asked = await lookUp(turn, batch, lookups);
-  if (!asked) return { kind: 'wait', reason: 'provider_down', waitMs: RETRY_MS };
-  if (repeats.length > 0) return repeat(turn, batch, repeats);
-  if (later !== Number.POSITIVE_INFINITY && lookups.length + unknowns.length === 0) {
-    return { kind: 'wait', reason: 'reconcile', waitMs: Math.max(10, later - nowMs) };
-  }
-  return undefined;
+  if (!asked) return { kind: 'later', waitMs: RETRY_MS };
+  return repeats.length === 0 ? undefined : repeat(turn, batch, repeats);
 }
 
 async function repeat(
@@ -116,11 +126,18 @@ async function repeat(
     people: marked.people,
     isRepeat: true,
   });
-  if (report.kind === 'slower')
-    return { kind: 'wait', reason: 'rate_limit', waitMs: report.waitMs };
-  if (report.kind === 'down')
-    return { kind: 'wait', reason: 'provider_down', waitMs: report.waitMs };
-  return undefined;
+  switch (report.kind) {
+    case 'fine':
+      return undefined;
+    case 'refused':
+      return { kind: 'refused', reason: 'credentials_refused' };
+    case 'replaced':
+      return { kind: 'interrupted' };
+    case 'slower':
+      return { kind: 'wait', reason: 'rate_limit', waitMs: report.waitMs };
+    case 'down':
+      return { kind: 'wait', reason: 'provider_down', waitMs: report.waitMs };
+  }
 }
 
 /** Asks the vendor by our reference. False when it could not be asked. */
@@ -148,15 +165,16 @@ async function lookUp(turn: Turn, batch: HeldBatch, rows: OpenRow[]): Promise<bo
 }
 
 function lookedUp(
-  { position }: OpenRow,
+  { position, tries }: OpenRow,
   answer: LookupResult | undefined,
   authoritative: boolean,
 ): Settlement {
   if (answer?.kind === 'found') return { position, outcome: 'sent', providerId: answer.providerId };
-  // Not taken for certain: the gate decides again, as for anybody who waits.
-  if (authoritative)
-    return { position, outcome: 'queued', code: 'not_found', notBeforeMs: Date.now() };
-  return { position, outcome: 'unknown', code: 'not_found' };
+  if (!authoritative) return { position, outcome: 'unknown', code: 'not_found' };
+  // Not taken for certain: the gate decides again, as for anybody who waits. But not for ever.
+  if (tries < MOST_TRIES)
+    return { position, outcome: 'queued', code: 'not_found', delayMs: pauseAfterMs(tries) };
+  return { position, outcome: 'failed', code: 'no_answer', permanent: false };
 }
 
 /** Rows whose calls this process has seen end are settled by their own mark; others as the holder of the fence. */

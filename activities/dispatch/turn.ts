@@ -33,13 +33,14 @@ export interface Turn extends DispatchDeps {
   isOver: () => boolean;
 }
 
-/** Opens the execution's account. Throws CONFIGURATION when it cannot be. */
+/** Opens the execution's account, if none is given. Throws CONFIGURATION when it cannot be. */
 export async function createTurn(
   deps: DispatchDeps,
   execution: ExecutionView,
   isOver: () => boolean,
+  given?: ProviderAccount,
 ): Promise<Turn> {
-  const account = await deps.accounts.open(execution.companyId, execution.credentialId);
+  const account = given ?? (await deps.accounts.open(execution.companyId, execution.credentialId));
   return {
     ...deps,
     execution,

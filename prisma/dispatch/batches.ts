@@ -13,11 +13,15 @@ export type ClaimResult =
       seq: number;
       attempt: number;
       sending: number;
+      /** The lane's first batch that is not closed. */
+      firstOpen: number;
       shortfall: null | 'exhausted' | 'contention';
       controlVersion: number;
     }
-  | { outcome: 'waiting'; dueMs: number }
-  | { outcome: 'done' }
+  /** Nothing of this lane can be done before `waitMs` are over; `cause` as in `done`. */
+  | { outcome: 'waiting'; firstOpen: number; waitMs: number; cause: string | null }
+  /** Why and for how long the whole execution waits; null while another lane has something to do, or all is done. */
+  | { outcome: 'done'; waitMs: number; cause: string | null }
   | { outcome: 'stopped' };
 
 interface ClaimRow {
@@ -25,9 +29,12 @@ interface ClaimRow {
   seq: number;
   attempt: number;
   sending: number;
+  first_open: number;
   shortfall: null | 'exhausted' | 'contention';
   control_version: number;
-  due: Date | null;
+  wait_ms: number | null;
+  /** The reason of the ledger row that is due first, or `reconcile`. */
+  wait_reason: string | null;
 }
 
 /** Takes the lane's next batch (protocol §3.1); `fromSeq` only spares looking at batches known to be closed. */
@@ -50,36 +57,45 @@ export async function claimBatch(
         seq: row.seq,
         attempt: row.attempt,
         sending: row.sending,
+        firstOpen: row.first_open,
         shortfall: row.shortfall,
         controlVersion: row.control_version,
       };
-    case 'waiting':
-      return { outcome: 'waiting', dueMs: row.due?.getTime() ?? 0 };
+    case 'waiting': {
+      const { first_open: firstOpen, wait_ms: waitMs, wait_reason: cause } = row;
+      return { outcome: 'waiting', firstOpen, waitMs: waitMs ?? 0, cause };
+    }
     case 'done':
+      return { outcome: 'done', waitMs: row.wait_ms ?? 0, cause: row.wait_reason };
     case 'stopped':
-      return { outcome: row.outcome };
+      return { outcome: 'stopped' };
   }
 }
 
-export type CloseResult =
-  | { outcome: 'closed' | 'open' | 'sending' | 'fenced' }
-  | { outcome: 'waiting'; dueMs: number };
+export type CloseOutcome = 'closed' | 'open' | 'waiting' | 'sending' | 'fenced';
 
-/** Ends the work on a batch and settles its money (protocol §3.7). */
+/**
+ * Ends the work on a batch and books its money (protocol §3.7). With `parkMs`, a batch whose rows in `sending` must be
+ * waited for leaves the lane free for its other batches for so long.
+ */
 export async function closeBatch(
   db: Database,
   ref: ExecutionRef,
-  seq: number,
-  attempt: number,
-): Promise<CloseResult> {
-  const row = await callDispatch<{ outcome: CloseResult['outcome']; due: Date | null }>(
-    db,
-    'dispatch_close',
-    [ref.companyId, ref.executionId, seq, attempt],
-  );
-  return row.outcome === 'waiting'
-    ? { outcome: 'waiting', dueMs: row.due?.getTime() ?? 0 }
-    : { outcome: row.outcome };
+  { seq, attempt, parkMs = null }: { seq: number; attempt: number; parkMs?: number | null },
+): Promise<CloseOutcome> {
+  const row = await callDispatch<{ outcome: CloseOutcome }>(db, 'dispatch_close', [
+    ref.companyId,
+    ref.executionId,
+    seq,
+    attempt,
+    parkMs,
+  ]);
+  return row.outcome;
+}
+
+/** Gives back the money that a paused execution's batches hold for people whom they have not marked. */
+export async function releaseReservations(db: Database, ref: ExecutionRef): Promise<void> {
+  await callDispatch(db, 'dispatch_release', [ref.companyId, ref.executionId]);
 }
 
 export type CancelResult =

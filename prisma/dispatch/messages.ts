@@ -136,8 +136,8 @@ export interface Settlement {
   providerId?: string;
   code?: string;
   permanent?: boolean;
-  /** For `queued`: when it may be tried again. */
-  notBeforeMs?: number;
+  /** For `queued`: after how long it may be tried again. */
+  delayMs?: number;
 }
 
 export interface SettleInput {
@@ -173,14 +173,19 @@ export async function settlePeople(
     input.graceMs,
     settlements.map((each) => each.position),
     settlements.map((each) => each.outcome),
-    settlements.map((each) => each.providerId ?? null),
-    settlements.map((each) => each.code?.slice(0, 120) ?? null),
+    settlements.map((each) => storable(each.providerId)),
+    settlements.map((each) => storable(each.code)),
     settlements.map((each) => each.permanent ?? null),
-    settlements.map((each) =>
-      each.notBeforeMs === undefined ? null : new Date(each.notBeforeMs).toISOString(),
-    ),
+    settlements.map((each) => (each.delayMs === undefined ? null : Math.ceil(each.delayMs))),
     input.durable,
   ]);
+}
+
+const LONGEST_TEXT = 250;
+
+/** What a vendor says must never be what the database refuses: settling would be tried again for ever. */
+function storable(text: string | undefined): string | null {
+  return text === undefined ? null : text.replaceAll('\0', '').slice(0, LONGEST_TEXT);
 }
 
 export interface OpenRow {
@@ -189,6 +194,8 @@ export interface OpenRow {
   markedAtMs: number;
   callBeforeMs: number;
   credentialVersion: number;
+  /** How often it was marked, repeats included. */
+  tries: number;
 }
 
 /** The rows of a batch that are in `sending`, and the database's clock. */
@@ -198,15 +205,16 @@ export async function listOpenRows(
 ): Promise<{ rows: OpenRow[]; nowMs: number }> {
   const row = await callDispatch<{
     now: Date;
-    open: [number, string, string, string, number][] | null;
+    open: [number, string, string, string, number, number][] | null;
   }>(db, 'dispatch_open_rows', [batch.companyId, batch.executionId, batch.seq]);
   const rows = (row.open ?? []).map(
-    ([position, markId, markedAt, callBefore, credentialVersion]) => ({
+    ([position, markId, markedAt, callBefore, credentialVersion, tries]) => ({
       position,
       markId,
       markedAtMs: Date.parse(markedAt),
       callBeforeMs: Date.parse(callBefore),
       credentialVersion,
+      tries,
     }),
   );
   return { rows, nowMs: row.now.getTime() };

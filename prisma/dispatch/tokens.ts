@@ -30,13 +30,13 @@ export async function returnTokens(db: Database, bucket: Bucket, unused: number)
   if (unused > 0) await takeTokens(db, bucket, -unused);
 }
 
-/** Grants nothing before `untilMs`; `lower` multiplies the rate from then on (1 leaves it). */
+/** Grants nothing for `waitMs`; `lower` multiplies the rate from then on (1 leaves it). */
 export async function blockTokens(
   db: Database,
   companyId: string,
   key: string,
-  untilMs: number,
+  waitMs: number,
   lower: number,
 ): Promise<void> {
-  await callDispatch(db, 'block_tokens', [companyId, key, new Date(untilMs).toISOString(), lower]);
+  await callDispatch(db, 'block_tokens', [companyId, key, Math.ceil(waitMs), lower]);
 }

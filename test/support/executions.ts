@@ -3,8 +3,9 @@ import type { CampaignPlan } from '../../domain/campaign-plans';
 import type { MessageState } from '../../domain/communications';
 import { openExecution, type ExecutionOpening } from '../../prisma/execution-opening';
 import { withTenant } from '../../prisma/tenant';
-import type { DispatchBench } from './dispatch';
-import { SANDBOX_TOKEN } from './dispatch';
+import { SANDBOX_TOKEN } from '../../dev/sandbox/index';
+import type { Database } from '../../prisma/client';
+import type { Encryption } from '../../prisma/encryption';
 import {
   createBroker,
   createBudget,
@@ -13,6 +14,13 @@ import {
   createWallet,
 } from './factories';
 import { query } from './database';
+
+/** What a scene stands on; a whole `DispatchBench` is one, and so is a database alone. */
+export interface Stage {
+  db: Database;
+  encryption: Encryption;
+  sandbox: { url: string };
+}
 
 export interface Scene {
   companyId: string;
@@ -24,7 +32,7 @@ export interface Scene {
 
 /** A company with money and an account at the stand-in vendor. */
 export async function createScene(
-  bench: DispatchBench,
+  bench: Stage,
   {
     budget = '1000',
     price = '0.05',
@@ -73,7 +81,7 @@ export interface ExecutionSpec extends Partial<Omit<ExecutionOpening, 'plan'>> {
 
 /** A campaign with an audience of invented people and its execution, approved and told to the outbox. */
 export async function openTestExecution(
-  bench: DispatchBench,
+  bench: Pick<Stage, 'db'>,
   scene: Scene,
   spec: ExecutionSpec,
 ): Promise<string> {
@@ -124,7 +132,7 @@ export async function openTestExecution(
 
 /** How many ledger rows of an execution are in which state, counted in the ledger itself. */
 export async function countStates(
-  bench: DispatchBench,
+  bench: { adminUrl: string },
   executionId: string,
 ): Promise<Partial<Record<MessageState, number>>> {
   const rows = await query<{ state: MessageState; n: number }>(

@@ -17,6 +17,8 @@ CREATE TABLE communications (
   mark_id uuid,
   attempt int NOT NULL DEFAULT 0,
   credential_version int NOT NULL DEFAULT 0,
+  -- How often it was marked for the vendor, repeats included.
+  tries int NOT NULL DEFAULT 0,
   marked_at timestamptz,
   call_before timestamptz,
   not_before timestamptz,

@@ -20,11 +20,13 @@ CREATE FUNCTION batch_of(e campaign_executions, p_position int) RETURNS int LANG
 $$;
 
 -- Takes the lane's next batch: raises its attempt (the fence) and reserves the cost of its people.
--- outcome: claimed | waiting (until due) | done | stopped (not PROCESSING; control_version says which).
--- shortfall: null, or why not everybody's cost was reserved: exhausted | contention.
+-- outcome: claimed | waiting (for wait_ms) | done | stopped (not PROCESSING; control_version says which).
+-- first_open: the lane's first batch that is not closed. shortfall: null, or why not everybody's cost was
+-- reserved: exhausted | contention. wait_ms and wait_reason of waiting and done are about the whole execution when
+-- no lane has anything to do now; wait_reason is null while another lane has.
 CREATE FUNCTION dispatch_claim(p_company uuid, p_execution uuid, p_lane int, p_from_seq int,
-  OUT outcome text, OUT seq int, OUT attempt int, OUT sending int, OUT available numeric, OUT shortfall text,
-  OUT control_version int, OUT due timestamptz)
+  OUT outcome text, OUT seq int, OUT attempt int, OUT sending int, OUT first_open int, OUT shortfall text,
+  OUT control_version int, OUT wait_ms int, OUT wait_reason text)
 LANGUAGE plpgsql AS $$
 DECLARE
   e campaign_executions;
@@ -33,6 +35,8 @@ DECLARE
   need numeric;
   first_cost numeric;
   take numeric := 0;
+  available numeric;
+  due timestamptz;
 BEGIN
   PERFORM dispatch_enter(p_company, p_execution);
   SELECT * INTO e FROM campaign_executions WHERE id = p_execution;
@@ -41,14 +45,19 @@ BEGIN
     outcome := 'stopped';
     RETURN;
   END IF;
+  SELECT d.seq INTO first_open FROM dispatch_batches d
+    WHERE d.execution_id = p_execution AND d.lane = p_lane AND d.seq >= p_from_seq AND d.state <> 'closed'
+    ORDER BY d.seq LIMIT 1;
   SELECT d.* INTO b FROM dispatch_batches d
-    WHERE d.execution_id = p_execution AND d.lane = p_lane AND d.seq >= p_from_seq
+    WHERE d.execution_id = p_execution AND d.lane = p_lane AND d.seq >= first_open
       AND (d.state = 'open' OR (d.state = 'waiting' AND d.next_due <= clock_timestamp()))
     ORDER BY d.seq LIMIT 1 FOR UPDATE;
   IF NOT FOUND THEN
     SELECT min(d.next_due) INTO due FROM dispatch_batches d
-      WHERE d.execution_id = p_execution AND d.lane = p_lane AND d.state = 'waiting';
-    outcome := CASE WHEN due IS NULL THEN 'done' ELSE 'waiting' END;
+      WHERE d.execution_id = p_execution AND d.lane = p_lane AND d.seq >= first_open AND d.state = 'waiting';
+    outcome := CASE WHEN first_open IS NULL THEN 'done' ELSE 'waiting' END;
+    SELECT w.due, w.reason INTO due, wait_reason FROM dispatch_next_due(e, due) w;
+    wait_ms := least(greatest(0, ceil(extract(epoch FROM due - clock_timestamp()) * 1000)), 2000000000);
     RETURN;
   END IF;
 
@@ -91,8 +100,30 @@ BEGIN
   sending := b.sending;
 END $$;
 
+-- When anything of an execution is due and what it waits for; the reason is null while a batch is open. p_lane_due
+-- is the asking lane's own moment and is kept when there is one.
+CREATE FUNCTION dispatch_next_due(e campaign_executions, p_lane_due timestamptz, OUT due timestamptz, OUT reason text)
+LANGUAGE plpgsql AS $$
+DECLARE
+  w dispatch_batches;
+BEGIN
+  due := p_lane_due;
+  IF EXISTS (SELECT FROM dispatch_batches d WHERE d.execution_id = e.id AND d.state = 'open') THEN
+    RETURN;
+  END IF;
+  SELECT d.* INTO w FROM dispatch_batches d WHERE d.execution_id = e.id AND d.state = 'waiting' ORDER BY d.next_due LIMIT 1;
+  IF FOUND THEN
+    due := coalesce(due, w.next_due);
+    SELECT l.reason INTO reason FROM communications l
+      WHERE l.ledger_month = e.ledger_month AND l.source_id = e.id AND l.step = 0 AND l.channel = e.channel
+        AND l.position BETWEEN w.from_position AND w.to_position AND l.state = 'queued'
+      ORDER BY l.not_before LIMIT 1;
+    reason := coalesce(reason, 'reconcile');
+  END IF;
+END $$;
+
 -- Marks the next people of a claimed batch: due deferred ones first, then those not reached yet.
--- outcome: marked | stopped | fenced. `more`: the batch has more to mark now. `short`: the batch's money ran out.
+-- outcome: marked | stopped | fenced (another attempt holds the batch, or its holder has closed it). `more`: the batch has more to mark now. `short`: the batch's money ran out.
 -- messages: [[position, address, nome, cpf_cnpj, idcob_contrato, custom_message, variables], ...].
 -- p_bad_row skips everybody of this call: the caller has found the one row that the database cannot take.
 -- p_zones and p_opens say in which time zones sending is not allowed now and when it will be (null: never again).
@@ -117,7 +148,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT * INTO b FROM dispatch_batches WHERE execution_id = p_execution AND seq = p_seq FOR UPDATE;
-  IF b.attempt <> p_attempt THEN
+  IF b.attempt IS DISTINCT FROM p_attempt OR b.state <> 'open' THEN
     outcome := 'fenced';
     RETURN;
   END IF;
@@ -139,8 +170,7 @@ BEGIN
   was_queued := CASE WHEN fresh THEN 0 ELSE coalesce(cardinality(positions), 0) END;
 
   IF e.frequency_cap IS NOT NULL THEN
-    SELECT t.capped, t.until INTO capped, capped_until
-      FROM dispatch_touch(e, positions, call_before) t;
+    SELECT t.capped, t.until INTO capped, capped_until FROM dispatch_touch(e, positions, at) t;
   END IF;
 
   -- Materialized: inlined, the look-ups of the gate would run once for every mention of their result.
@@ -176,12 +206,13 @@ BEGIN
     SELECT *, sum(CASE WHEN verdict = 'sending' THEN price ELSE 0 END) OVER (ORDER BY position) AS running FROM verdict
   ), marked AS (
     INSERT INTO communications AS c (company_id, ledger_month, source_id, position, channel, source_kind, state, reason,
-      address, cost, is_fish, mark_id, attempt, credential_version, marked_at, call_before, not_before, settled_at)
+      address, cost, is_fish, mark_id, attempt, credential_version, tries, marked_at, call_before, not_before, settled_at)
     SELECT p_company, e.ledger_month, p_execution, p.position, e.channel,
       CASE e.execution_type WHEN 'test' THEN 'test' ELSE 'campaign' END, p.verdict,
       CASE p.verdict WHEN 'skipped' THEN coalesce(p.refusal, 'deadline') WHEN 'queued' THEN p.why END,
       p.address, CASE p.verdict WHEN 'skipped' THEN 0 ELSE p.price END, p.is_fish,
       CASE p.verdict WHEN 'sending' THEN p_mark END, p_attempt, p_credential_version,
+      CASE p.verdict WHEN 'sending' THEN 1 ELSE 0 END,
       CASE p.verdict WHEN 'sending' THEN at END, CASE p.verdict WHEN 'sending' THEN dispatch_mark.call_before END,
       CASE p.verdict WHEN 'queued' THEN p.opens END, CASE p.verdict WHEN 'skipped' THEN at END
     FROM priced p
@@ -189,7 +220,8 @@ BEGIN
     ORDER BY p.position
     ON CONFLICT (ledger_month, source_id, position, step, channel) DO UPDATE SET
       state = excluded.state, reason = excluded.reason, cost = excluded.cost, mark_id = excluded.mark_id,
-      attempt = excluded.attempt, credential_version = excluded.credential_version, marked_at = excluded.marked_at,
+      attempt = excluded.attempt, credential_version = excluded.credential_version, tries = c.tries + excluded.tries,
+      marked_at = excluded.marked_at,
       call_before = excluded.call_before, not_before = excluded.not_before, settled_at = excluded.settled_at
       WHERE c.state = 'queued'
     RETURNING c.position, c.state, c.cost
@@ -203,7 +235,8 @@ BEGIN
   FROM marked k JOIN priced p USING (position);
 
   IF e.frequency_cap IS NOT NULL THEN
-    UPDATE contact_frequency f SET marked_at = array_remove(f.marked_at, dispatch_mark.call_before)
+    -- These rows are locked since dispatch_touch.
+    UPDATE contact_frequency f SET marked_at = array_remove(f.marked_at, at)
       FROM campaign_recipients r
       WHERE r.audience_id = e.audience_id AND r.position = ANY (positions) AND f.company_id = p_company
         AND f.channel = e.channel AND f.address = r.address AND NOT EXISTS (
@@ -221,19 +254,26 @@ BEGIN
           WHERE l.ledger_month = e.ledger_month AND l.source_id = p_execution AND l.step = 0 AND l.channel = e.channel
             AND l.position BETWEEN d.from_position AND d.to_position AND l.state = 'queued') ELSE d.next_due END
     WHERE d.execution_id = p_execution AND d.seq = p_seq
-    RETURNING d.next_position <= d.to_position OR d.next_due <= at INTO more;
+    RETURNING d.next_position <= d.to_position OR (d.queued > 0 AND d.next_due <= at) INTO more;
   more := coalesce(more, false);
   short := n_cut > 0;
   gated := n_skipped + n_queued;
+  IF more AND n_done = 0 AND NOT short AND p_limit > 0 THEN
+    -- Asked again, it would find the same: better a loud error than a lane that turns in a circle.
+    RAISE EXCEPTION 'batch % of execution % has people to mark whom the audience lacks', p_seq, p_execution;
+  END IF;
 END $$;
 
 -- Counts a mark against the frequency cap of each address, one address one row, so that two campaigns cannot
--- both take the last place. Answers those who are over it, and until when.
+-- both take the last place. A place is known by its moment, the row's marked_at, so that it can be given back.
+-- Answers those who are over it, and until when.
 CREATE FUNCTION dispatch_touch(e campaign_executions, positions int[], mark_time timestamptz,
   OUT capped text[], OUT until timestamptz[])
 LANGUAGE plpgsql AS $$
+DECLARE
+  touched text[];
 BEGIN
-  WITH touched AS (
+  WITH touch AS (
     INSERT INTO contact_frequency AS f (company_id, channel, address, marked_at)
     SELECT e.company_id, e.channel, r.address, ARRAY[mark_time] FROM campaign_recipients r
       WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
@@ -243,6 +283,8 @@ BEGIN
       WHERE (SELECT count(*) FROM unnest(f.marked_at) t WHERE t > mark_time - e.frequency_period) < e.frequency_cap
     RETURNING f.address
   )
+  SELECT coalesce(array_agg(address), '{}') INTO touched FROM touch;
+  -- In a later statement, which sees what whoever was waited for has written.
   -- The place is free again when the oldest of the last `frequency_cap` marks leaves the period.
   SELECT coalesce(array_agg(f.address), '{}'),
       coalesce(array_agg((SELECT min(t) FROM (SELECT t FROM unnest(f.marked_at) t ORDER BY t DESC LIMIT e.frequency_cap) l(t))
@@ -251,7 +293,7 @@ BEGIN
     FROM campaign_recipients r JOIN contact_frequency f
       ON f.company_id = e.company_id AND f.channel = e.channel AND f.address = r.address
     WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
-      AND r.address NOT IN (SELECT address FROM touched);
+      AND r.address <> ALL (touched);
 END $$;
 
 -- Takes rows left in 'sending' for a repeat with the same key: those whose call the caller itself has seen end
@@ -273,7 +315,7 @@ BEGIN
     RETURN;
   END IF;
   SELECT * INTO b FROM dispatch_batches WHERE execution_id = p_execution AND seq = p_seq FOR UPDATE;
-  IF b.attempt <> p_attempt THEN
+  IF b.attempt IS DISTINCT FROM p_attempt OR b.state <> 'open' THEN
     outcome := 'fenced';
     RETURN;
   END IF;
@@ -281,7 +323,8 @@ BEGIN
   at := clock_timestamp();
   call_before := at + make_interval(secs => p_lease_ms / 1000.0);
   WITH marked AS (
-    UPDATE communications c SET mark_id = p_mark, attempt = p_attempt, call_before = dispatch_remark.call_before
+    UPDATE communications c SET mark_id = p_mark, attempt = p_attempt, tries = c.tries + 1,
+        call_before = dispatch_remark.call_before
       WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.step = 0 AND c.channel = e.channel
         AND c.position = ANY (p_positions) AND c.state = 'sending'
         AND (c.mark_id = ANY (p_ended_marks) OR c.call_before + make_interval(secs => p_grace_ms / 1000.0) < at)
@@ -293,11 +336,13 @@ BEGIN
 END $$;
 
 -- Writes down what became of called messages, once, with the money.
--- outcomes: sent | failed | queued (surely not called or refused for now; due at p_not_before) | unknown.
+-- outcomes: sent | failed | queued (surely not called or refused for now; due after p_delays_ms) | unknown.
 -- A positive result always applies; any other only with the mark it belongs to, or (p_mark null: reconcile)
--- by the holder of the fence once the lease and the grace are over. Answers the positions that changed.
+-- by the holder of the fence once the lease and the grace are over. An acceptance that comes after its money was
+-- released is written down as `late_acceptance`, at no cost. Answers how many rows changed, for how many of them
+-- it was late, and how many have got a second vendor id.
 CREATE FUNCTION dispatch_settle(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_mark uuid, p_grace_ms int,
-  p_positions int[], p_outcomes text[], p_provider_ids text[], p_codes text[], p_permanent boolean[], p_not_before timestamptz[],
+  p_positions int[], p_outcomes text[], p_provider_ids text[], p_codes text[], p_permanent boolean[], p_delays_ms int[],
   p_durable boolean,
   OUT changed int, OUT second_ids int, OUT late int)
 LANGUAGE plpgsql AS $$
@@ -310,12 +355,20 @@ BEGIN
   IF NOT p_durable THEN
     PERFORM set_config('synchronous_commit', 'off', true);
   END IF;
+  changed := 0;
+  second_ids := 0;
+  late := 0;
   SELECT * INTO e FROM campaign_executions WHERE id = p_execution;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
   SELECT * INTO b FROM dispatch_batches WHERE execution_id = p_execution AND seq = p_seq FOR UPDATE;
   at := clock_timestamp();
   WITH input AS (
-    SELECT * FROM unnest(p_positions, p_outcomes, p_provider_ids, p_codes, p_permanent, p_not_before)
-      AS i(position, outcome, provider_id, code, permanent, not_before)
+    SELECT i.position, i.outcome, i.provider_id, i.code, i.permanent,
+        CASE i.outcome WHEN 'queued' THEN at + make_interval(secs => coalesce(i.delay_ms, 0) / 1000.0) END AS not_before
+      FROM unnest(p_positions, p_outcomes, p_provider_ids, p_codes, p_permanent, p_delays_ms)
+        AS i(position, outcome, provider_id, code, permanent, delay_ms)
   ), settled AS (
     UPDATE communications c SET
         state = i.outcome,
@@ -331,26 +384,31 @@ BEGIN
       -- The array is an index condition whatever the planner believes about the size of the ledger; the join alone is not.
       WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = ANY (p_positions)
         AND c.position = i.position AND c.step = 0 AND c.channel = e.channel
-        AND ((i.outcome = 'sent' AND c.state IN ('sending', 'unknown', 'queued', 'cancelled'))
+        AND ((i.outcome = 'sent' AND c.state IN ('sending', 'unknown', 'queued', 'failed', 'cancelled'))
           OR (c.state = 'sending' AND c.mark_id = p_mark)
           OR (c.state = 'sending' AND p_mark IS NULL AND b.attempt = p_attempt
             AND c.call_before + make_interval(secs => p_grace_ms / 1000.0) < at))
-      RETURNING c.position, old.state AS before, new.state AS after, old.cost AS cost, old.call_before AS touched, c.address
+      RETURNING c.position, old.state AS before, new.state AS after, old.cost AS cost, old.marked_at AS touched, c.address
   ), ids AS (
     INSERT INTO provider_messages (company_id, credential_id, provider_id, ledger_month, source_id, position, step, channel)
     SELECT p_company, e.credential_id, i.provider_id, e.ledger_month, p_execution, i.position, 0, e.channel
       FROM input i WHERE i.provider_id IS NOT NULL
     ON CONFLICT (credential_id, provider_id) DO NOTHING
+  ), placed AS (
+    -- In the order of dispatch_touch.
+    SELECT f.address, s.touched
+      FROM settled s JOIN contact_frequency f ON f.company_id = p_company AND f.channel = e.channel AND f.address = s.address
+      WHERE e.frequency_cap IS NOT NULL AND s.before = 'sending' AND s.after IN ('failed', 'queued')
+      ORDER BY f.address FOR UPDATE OF f
   ), untouched AS (
-    UPDATE contact_frequency f SET marked_at = array_remove(f.marked_at, s.touched)
-      FROM settled s
-      WHERE e.frequency_cap IS NOT NULL AND s.after IN ('failed', 'queued') AND f.company_id = p_company
-        AND f.channel = e.channel AND f.address = s.address
+    UPDATE contact_frequency f SET marked_at = array_remove(f.marked_at, p.touched)
+      FROM placed p WHERE f.company_id = p_company AND f.channel = e.channel AND f.address = p.address
   ), tally AS (
     SELECT count(*) AS n,
       count(*) FILTER (WHERE before = 'sending') AS left_sending,
       count(*) FILTER (WHERE before = 'unknown') AS left_unknown,
       count(*) FILTER (WHERE before = 'queued') AS left_queued,
+      count(*) FILTER (WHERE before = 'failed') AS left_failed,
       count(*) FILTER (WHERE before = 'cancelled') AS left_cancelled,
       count(*) FILTER (WHERE after = 'sent') AS now_sent,
       count(*) FILTER (WHERE after = 'failed') AS now_failed,
@@ -364,16 +422,21 @@ BEGIN
     UPDATE dispatch_batches d SET
         sending = d.sending - t.left_sending, unknown = d.unknown - t.left_unknown + t.now_unknown,
         queued = d.queued - t.left_queued + t.now_queued, cancelled = d.cancelled - t.left_cancelled,
-        sent = d.sent + t.now_sent, failed = d.failed + t.now_failed,
+        sent = d.sent + t.now_sent, failed = d.failed - t.left_failed + t.now_failed,
         held = d.held - t.released, spent = d.spent + t.spent, charged_messages = d.charged_messages + t.charged,
         next_due = CASE WHEN t.now_queued > 0 THEN least(d.next_due, (SELECT min(i.not_before) FROM input i WHERE i.outcome = 'queued'))
           ELSE d.next_due END
       FROM tally t
       WHERE d.execution_id = p_execution AND d.seq = p_seq AND t.n > 0
   )
-  SELECT t.n, t.left_queued + t.left_cancelled INTO changed, late FROM tally t;
-  second_ids := 0;
+  SELECT t.n, t.left_queued + t.left_failed + t.left_cancelled INTO changed, late FROM tally t;
   IF changed < cardinality(p_positions) THEN
+    -- A callback came first and has settled the row, perhaps without naming the vendor's id.
+    UPDATE communications c SET provider_message_id = i.provider_id
+      FROM unnest(p_positions, p_provider_ids) i(position, provider_id)
+      WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = ANY (p_positions)
+        AND c.position = i.position AND c.step = 0 AND c.channel = e.channel
+        AND i.provider_id IS NOT NULL AND c.provider_message_id IS NULL;
     SELECT count(*) INTO second_ids FROM unnest(p_positions, p_provider_ids) i(position, provider_id)
         JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = i.position
           AND c.step = 0 AND c.channel = e.channel
@@ -381,13 +444,15 @@ BEGIN
   END IF;
 END $$;
 
--- The rows of a batch in 'sending': [[position, mark_id, marked_at, call_before, credential_version], ...].
+-- The rows of a batch in 'sending': [[position, mark_id, marked_at, call_before, credential_version, tries], ...].
+-- Waits for a mark or a settle of the batch that is under way.
 CREATE FUNCTION dispatch_open_rows(p_company uuid, p_execution uuid, p_seq int, OUT now timestamptz, OUT open json)
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('app.company_id', p_company::text, true);
+  PERFORM 1 FROM dispatch_batches WHERE execution_id = p_execution AND seq = p_seq FOR SHARE;
   now := clock_timestamp();
-  SELECT json_agg(json_build_array(c.position, c.mark_id, c.marked_at, c.call_before, c.credential_version) ORDER BY c.position)
+  SELECT json_agg(json_build_array(c.position, c.mark_id, c.marked_at, c.call_before, c.credential_version, c.tries) ORDER BY c.position)
     INTO open
     FROM campaign_executions e
       JOIN dispatch_batches b ON b.execution_id = e.id AND b.seq = p_seq
@@ -396,48 +461,68 @@ BEGIN
     WHERE e.id = p_execution AND c.state = 'sending';
 END $$;
 
--- Ends the holder's work on a batch: gives back the money that is left and books what was spent.
--- outcome: closed | waiting (until due) | open (people not reached yet) | sending (rows to reconcile first) | fenced.
-CREATE FUNCTION dispatch_close(p_company uuid, p_execution uuid, p_seq int, p_attempt int,
-  OUT outcome text, OUT due timestamptz)
+-- Ends the holder's work on a batch: books what was spent and gives back the money that no row in 'sending' needs.
+-- outcome: closed | waiting (people are deferred) | open (people not reached yet) | sending (rows to reconcile first;
+-- the lane comes back to them after p_park_ms) | fenced.
+CREATE FUNCTION dispatch_close(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_park_ms int,
+  OUT outcome text)
 LANGUAGE plpgsql AS $$
 DECLARE
   b dispatch_batches;
 BEGIN
   PERFORM dispatch_enter(p_company, p_execution);
   SELECT * INTO b FROM dispatch_batches WHERE execution_id = p_execution AND seq = p_seq FOR UPDATE;
-  IF b.attempt <> p_attempt THEN
+  IF b.attempt IS DISTINCT FROM p_attempt OR b.state <> 'open' THEN
     outcome := 'fenced';
-  ELSIF b.sending > 0 THEN
-    outcome := 'sending';
-  ELSE
-    outcome := CASE WHEN b.next_position <= b.to_position THEN 'open' WHEN b.queued > 0 THEN 'waiting' ELSE 'closed' END;
-    due := b.next_due;
-    PERFORM dispatch_book(b);
-    UPDATE dispatch_batches d SET state = outcome, next_due = CASE WHEN b.queued > 0 THEN d.next_due END,
-        closed_at = CASE outcome WHEN 'closed' THEN clock_timestamp() END
-      WHERE d.execution_id = p_execution AND d.seq = p_seq;
-  END IF;
-END $$;
-
--- Books a locked batch's spent money into its budget and gives the rest of the reservation back.
-CREATE FUNCTION dispatch_book(b dispatch_batches) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  IF b.reserved = 0 THEN
     RETURN;
   END IF;
-  UPDATE budgets g SET reserved = g.reserved - b.reserved, used = g.used + b.spent, updated_at = now() WHERE g.id = b.budget_id;
+  outcome := CASE WHEN b.next_position <= b.to_position THEN 'open' WHEN b.sending > 0 THEN 'sending'
+    WHEN b.queued > 0 THEN 'waiting' ELSE 'closed' END;
+  PERFORM dispatch_book(b);
+  UPDATE dispatch_batches d SET
+      state = CASE outcome WHEN 'sending' THEN CASE WHEN p_park_ms IS NULL THEN 'open' ELSE 'waiting' END ELSE outcome END,
+      next_due = least(CASE WHEN b.queued > 0 THEN d.next_due END, CASE outcome
+        WHEN 'sending' THEN clock_timestamp() + make_interval(secs => p_park_ms / 1000.0) END),
+      closed_at = CASE outcome WHEN 'closed' THEN clock_timestamp() END
+    WHERE d.execution_id = p_execution AND d.seq = p_seq;
+END $$;
+
+-- Books a locked batch's spent money into its budget and gives the rest of the reservation back, except for what
+-- rows in 'sending' hold.
+CREATE FUNCTION dispatch_book(b dispatch_batches) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF b.reserved = b.held THEN
+    RETURN;
+  END IF;
+  UPDATE budgets g SET reserved = g.reserved - (b.reserved - b.held), used = g.used + b.spent, updated_at = now()
+    WHERE g.id = b.budget_id;
   IF b.spent > 0 THEN
     INSERT INTO budget_charges (company_id, budget_id, broker_id, execution_id, batch_seq, kind, amount, messages)
       SELECT b.company_id, b.budget_id, e.broker_id, b.execution_id, b.seq, 'dispatch', b.spent, b.charged_messages
         FROM campaign_executions e WHERE e.id = b.execution_id;
   END IF;
-  UPDATE dispatch_batches d SET reserved = 0, spent = 0, charged_messages = 0, booked = d.booked + b.spent
+  UPDATE dispatch_batches d SET reserved = d.held, spent = 0, charged_messages = 0, booked = d.booked + b.spent
     WHERE d.execution_id = b.execution_id AND d.seq = b.seq;
 END $$;
 
+-- Gives back what the batches of an execution hold beyond their rows in 'sending': a campaign that is paused must not
+-- keep money from others, whoever of its workers has died with a claim.
+CREATE FUNCTION dispatch_release(p_company uuid, p_execution uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  b dispatch_batches;
+  locked dispatch_batches[];
+BEGIN
+  PERFORM dispatch_enter(p_company, p_execution);
+  -- All batch rows before the first budget row.
+  SELECT array_agg(q.d) INTO locked FROM (
+    SELECT d FROM dispatch_batches d WHERE d.execution_id = p_execution AND d.reserved > d.held ORDER BY d.seq FOR UPDATE) q;
+  FOREACH b IN ARRAY coalesce(locked, '{}') LOOP
+    PERFORM dispatch_book(b);
+  END LOOP;
+END $$;
+
 -- While CANCELLING or FAILING: fences the next unclosed batch from p_from_seq on, cancels whom it has not
--- reached or only queued, and closes it unless rows are still in 'sending'.
+-- reached or only queued, and closes it unless rows are still in 'sending' (their money stays held).
 -- outcome: closed | sending (seq, attempt: reconcile, then call again) | done | stopped.
 CREATE FUNCTION dispatch_cancel(p_company uuid, p_execution uuid, p_from_seq int, p_reason text,
   OUT outcome text, OUT seq int, OUT attempt int)
@@ -474,15 +559,15 @@ BEGIN
     WHERE b.queued > 0 AND c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.step = 0 AND c.channel = e.channel
       AND c.position BETWEEN b.from_position AND b.to_position AND c.state = 'queued';
   GET DIAGNOSTICS n_queued = ROW_COUNT;
-  UPDATE dispatch_batches d SET attempt = d.attempt + 1, next_position = d.to_position + 1, queued = d.queued - n_queued,
+  UPDATE dispatch_batches d SET attempt = d.attempt + 1, state = 'open', next_position = d.to_position + 1, queued = d.queued - n_queued,
       cancelled = d.cancelled + n_new + n_queued, next_due = NULL
     WHERE d.execution_id = p_execution AND d.seq = b.seq
     RETURNING d.* INTO b;
   attempt := b.attempt;
+  PERFORM dispatch_book(b);
   IF b.sending > 0 THEN
     outcome := 'sending';
   ELSE
-    PERFORM dispatch_book(b);
     UPDATE dispatch_batches d SET state = 'closed', closed_at = clock_timestamp()
       WHERE d.execution_id = p_execution AND d.seq = b.seq;
     outcome := 'closed';
@@ -499,6 +584,7 @@ DECLARE
   at timestamptz;
   filled double precision;
   lowered double precision;
+  elapsed double precision;
 BEGIN
   PERFORM set_config('app.company_id', p_company::text, true);
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -506,9 +592,11 @@ BEGIN
     ON CONFLICT DO NOTHING;
   SELECT * INTO k FROM rate_buckets WHERE company_id = p_company AND key = p_key FOR UPDATE;
   at := clock_timestamp();
+  -- A clock that was set back costs nothing.
+  elapsed := greatest(0, extract(epoch FROM at - k.updated_at));
   -- A lowered rate wins back a tenth of the whole every five seconds.
-  lowered := least(1, k.factor + extract(epoch FROM at - k.updated_at) / 50);
-  filled := least(p_burst, k.tokens + extract(epoch FROM at - k.updated_at) * p_rate * lowered);
+  lowered := least(1, k.factor + elapsed / 50);
+  filled := least(p_burst, k.tokens + elapsed * p_rate * lowered);
   IF k.blocked_until > at AND p_want > 0 THEN
     granted := 0;
     wait_ms := ceil(extract(epoch FROM k.blocked_until - at) * 1000);
@@ -524,20 +612,20 @@ BEGIN
     WHERE b.company_id = p_company AND b.key = p_key;
 END $$;
 
--- A vendor said "slower" or a throttle sets the next moment: nothing is granted before p_until;
--- p_lower multiplies the rate (1 leaves it).
-CREATE FUNCTION block_tokens(p_company uuid, p_key text, p_until timestamptz, p_lower double precision) RETURNS void
+-- A vendor said "slower": nothing is granted for p_wait_ms; p_lower multiplies the rate (1 leaves it).
+CREATE FUNCTION block_tokens(p_company uuid, p_key text, p_wait_ms int, p_lower double precision) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('app.company_id', p_company::text, true);
   INSERT INTO rate_buckets AS b (company_id, key, tokens, updated_at, blocked_until, factor)
-    VALUES (p_company, p_key, 0, clock_timestamp(), p_until, p_lower)
+    VALUES (p_company, p_key, 0, clock_timestamp(), clock_timestamp() + make_interval(secs => p_wait_ms / 1000.0), p_lower)
     ON CONFLICT (company_id, key) DO UPDATE SET
       blocked_until = greatest(b.blocked_until, excluded.blocked_until), factor = greatest(0.05, b.factor * p_lower);
 END $$;
 
 -- Applies due delivery events of a company to the ledger; states only move forward, however late or often an
--- event comes. An event about a message in 'sending' or 'unknown' proves that the vendor took it.
+-- event comes. An event about a message in 'sending' or 'unknown' proves that the vendor took it; so does one that it
+-- arrived about a message that was put back, refused or cancelled (`late_acceptance`, at no cost, as in settle).
 CREATE FUNCTION apply_delivery_events(p_company uuid, p_limit int, p_max_age interval,
   OUT picked int, OUT applied int, OUT expired int)
 LANGUAGE plpgsql AS $$
@@ -571,13 +659,18 @@ BEGIN
       min(t.occurred_at) FILTER (WHERE t.status = 'clicked') AS clicked_at,
       min(t.occurred_at) FILTER (WHERE t.status = 'failed') AS failed_at,
       min(t.occurred_at) AS first_at,
-      max(t.error_code) AS error_code
+      max(t.error_code) AS error_code,
+      max(t.provider_id) AS provider_id
     FROM target t GROUP BY 1, 2, 3, 4, 5
   ), moved AS (
     UPDATE communications c SET
         state = CASE WHEN delivery_rank(b.state) > delivery_rank(c.state) THEN b.state ELSE c.state END,
-        reason = CASE WHEN b.state = 'undelivered' AND delivery_rank(b.state) > delivery_rank(c.state) THEN b.error_code
+        reason = CASE WHEN delivery_rank(c.state) < 0 THEN 'late_acceptance'
+          WHEN b.state = 'undelivered' AND delivery_rank(b.state) > delivery_rank(c.state) THEN b.error_code
           WHEN delivery_rank(b.state) > delivery_rank(c.state) THEN NULL ELSE c.reason END,
+        cost = CASE WHEN delivery_rank(c.state) < 0 THEN 0 ELSE c.cost END,
+        not_before = NULL,
+        provider_message_id = coalesce(c.provider_message_id, b.provider_id),
         sent_at = coalesce(c.sent_at, b.first_at),
         delivered_at = coalesce(c.delivered_at, b.delivered_at), read_at = coalesce(c.read_at, b.read_at),
         clicked_at = coalesce(c.clicked_at, b.clicked_at), failed_at = coalesce(c.failed_at, b.failed_at),
@@ -585,11 +678,14 @@ BEGIN
       FROM best b
       WHERE c.ledger_month = b.ledger_month AND c.source_id = b.source_id AND c.position = b.position AND c.step = b.step
         AND c.channel = b.channel
-        AND c.state IN ('sending', 'unknown', 'sent', 'undelivered', 'delivered', 'read', 'clicked')
+        AND (c.state IN ('sending', 'unknown', 'sent', 'undelivered', 'delivered', 'read', 'clicked')
+          OR (c.state IN ('queued', 'failed', 'cancelled') AND b.state <> 'undelivered'))
       RETURNING c.ledger_month, c.source_id, c.position, c.step, c.channel, b.seq, old.state AS before, new.state AS after, c.cost
   ), tally AS (
     SELECT source_id, seq,
       count(*) FILTER (WHERE before = 'sending') AS left_sending, count(*) FILTER (WHERE before = 'unknown') AS left_unknown,
+      count(*) FILTER (WHERE before = 'queued') AS left_queued, count(*) FILTER (WHERE before = 'failed') AS left_failed,
+      count(*) FILTER (WHERE before = 'cancelled') AS left_cancelled,
       count(*) FILTER (WHERE after = 'sent') - count(*) FILTER (WHERE before = 'sent') AS sent,
       count(*) FILTER (WHERE after = 'delivered') - count(*) FILTER (WHERE before = 'delivered') AS delivered,
       count(*) FILTER (WHERE after = 'read') - count(*) FILTER (WHERE before = 'read') AS read,
@@ -599,6 +695,7 @@ BEGIN
     FROM moved WHERE before <> after GROUP BY 1, 2
   ), counted AS (
     UPDATE dispatch_batches d SET sending = d.sending - t.left_sending, unknown = d.unknown - t.left_unknown,
+        queued = d.queued - t.left_queued, failed = d.failed - t.left_failed, cancelled = d.cancelled - t.left_cancelled,
         sent = d.sent + t.sent, delivered = d.delivered + t.delivered, read = d.read + t.read, clicked = d.clicked + t.clicked,
         undelivered = d.undelivered + t.undelivered, held = d.held - t.spent, spent = d.spent + t.spent,
         charged_messages = d.charged_messages + t.left_sending
@@ -637,10 +734,10 @@ $$;
 -- Which ledger row each event is about: by our own reference, else by the vendor's id. Nothing for an event that
 -- matches neither (yet): it may have come before our own commit of the id.
 CREATE FUNCTION delivery_targets(p_ids uuid[])
-RETURNS TABLE (event_id uuid, status text, error_code text, occurred_at timestamptz, ledger_month date, source_id uuid,
-  "position" int, step int, channel text, seq int)
+RETURNS TABLE (event_id uuid, provider_id text, status text, error_code text, occurred_at timestamptz, ledger_month date,
+  source_id uuid, "position" int, step int, channel text, seq int)
 LANGUAGE sql STABLE AS $$
-  SELECT w.id, w.status, w.error_code, w.occurred_at, k.ledger_month, k.source_id, k.position, k.step, k.channel,
+  SELECT w.id, w.provider_id, w.status, w.error_code, w.occurred_at, k.ledger_month, k.source_id, k.position, k.step, k.channel,
       batch_of(e, k.position)
     FROM webhook_inbox w
       LEFT JOIN provider_messages p ON p.credential_id = w.credential_id AND p.provider_id = w.provider_id

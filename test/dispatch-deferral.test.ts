@@ -1,0 +1,319 @@
+import { cancelBatch, claimBatch, closeBatch } from '../prisma/dispatch/batches';
+import { markPeople, remarkPeople } from '../prisma/dispatch/messages';
+import { sqlState } from '../prisma/errors';
+import { expectBooksAgree } from './support/books';
+import { query } from './support/database';
+import { createScene, type ExecutionSpec } from './support/executions';
+import {
+  accepted,
+  claim,
+  createField,
+  hold,
+  ledger,
+  mark,
+  markInput,
+  move,
+  settle,
+  startRace,
+  statesOf,
+  untilBlockedBy,
+  type Field,
+  type Race,
+} from './support/races';
+import { until } from './support/until';
+
+let field: Field;
+beforeAll(async () => {
+  field = await createField();
+});
+afterEach(() => expectBooksAgree(field));
+afterAll(() => field.drop());
+
+const inMs = (ms: number): { zone: string; opensAtMs: number }[] => [
+  { zone: 'America/Sao_Paulo', opensAtMs: Date.now() + ms },
+];
+const ADDRESS = '+5511900000000';
+const CAP: Partial<ExecutionSpec> = { frequencyCap: { max: 1, periodHours: 1 } };
+
+const block = (companyId: string, phone: string): Promise<unknown> =>
+  query(field.adminUrl, 'INSERT INTO blocklist_entries (company_id, phone) VALUES ($1, $2)', [
+    companyId,
+    phone,
+  ]);
+
+const moveTo = (race: Race, position: number, zone: string): Promise<unknown> =>
+  query(
+    field.adminUrl,
+    `UPDATE campaign_recipients r SET time_zone = $3 FROM campaign_executions e
+     WHERE e.id = $1 AND r.audience_id = e.audience_id AND r.position = $2`,
+    [race.executionId, position, zone],
+  );
+
+describe('send window and quiet hours', () => {
+  test('only people in a closed zone are deferred; the others are sent', async () => {
+    const race = await startRace(field, { recipients: 3 });
+    await moveTo(race, 1, 'America/Manaus');
+    const batch = await claim(field.db, race);
+    const marked = await mark(field.db, batch, { closedZones: inMs(60_000) });
+    expect(marked).toMatchObject({ positions: [1], gated: 2, more: false });
+    const rows = await ledger(field, race);
+    expect(rows.map(({ state, reason }) => [state, reason])).toEqual([
+      ['queued', 'send_window'],
+      ['sending', null],
+      ['queued', 'send_window'],
+    ]);
+  });
+
+  test('deferred people cost nothing while they wait, and are marked when they are due', async () => {
+    const race = await startRace(field, { recipients: 2 });
+    const batch = await claim(field.db, race);
+    await mark(field.db, batch, { closedZones: inMs(40) });
+    expect(await closeBatch(field.db, batch, batch)).toBe('waiting');
+    const waiting = await claimBatch(field.db, race, 0, 0);
+    if (waiting.outcome === 'waiting')
+      expect(waiting).toMatchObject({ cause: 'send_window', firstOpen: 0 });
+    await until('they are due', async () => {
+      const again = await claimBatch(field.db, race, 0, 0);
+      return again.outcome === 'claimed';
+    });
+    const again = await claim(field.db, race);
+    const { markId, positions } = await mark(field.db, again);
+    expect(positions).toEqual([0, 1]);
+    await settle(
+      field.db,
+      again,
+      markId,
+      positions.map((each) => accepted(each)),
+    );
+    expect(await closeBatch(field.db, again, again)).toBe('closed');
+  });
+
+  test('who was blocked while waiting is skipped when due: the gate is passed again', async () => {
+    const race = await startRace(field, { recipients: 2 });
+    const batch = await claim(field.db, race);
+    await mark(field.db, batch, { closedZones: inMs(1) });
+    await block(race.companyId, ADDRESS);
+    await until('they are due', async () => (await mark(field.db, batch)).positions.length > 0);
+    expect(await statesOf(field, race)).toEqual(['skipped', 'sending']);
+  });
+
+  test('a window that still is closed defers again, without an end', async () => {
+    const race = await startRace(field, { recipients: 1 });
+    const batch = await claim(field.db, race);
+    await mark(field.db, batch, { closedZones: inMs(0) });
+    expect(await mark(field.db, batch, { closedZones: inMs(60_000) })).toMatchObject({
+      positions: [],
+      more: false,
+    });
+    expect(await statesOf(field, race)).toEqual(['queued']);
+  });
+
+  test('a reason is shown for the whole campaign only when no lane has anything to do', async () => {
+    const race = await startRace(field, { recipients: 20, lanes: 2, batchSize: 10 });
+    const batch = await claim(field.db, race, 0);
+    await mark(field.db, batch, { closedZones: inMs(60_000) });
+    await closeBatch(field.db, batch, batch);
+    expect(await claimBatch(field.db, race, 0, 0)).toMatchObject({
+      outcome: 'waiting',
+      cause: null,
+    });
+    const other = await claim(field.db, race, 1);
+    const { markId, positions } = await mark(field.db, other);
+    await settle(
+      field.db,
+      other,
+      markId,
+      positions.map((each) => accepted(each)),
+    );
+    await closeBatch(field.db, other, other);
+    expect(await claimBatch(field.db, race, 1, 0)).toMatchObject({
+      outcome: 'done',
+      cause: 'send_window',
+    });
+  });
+});
+
+describe('the deadline', () => {
+  test('who cannot be reached before it is skipped at once', async () => {
+    const race = await startRace(field, {
+      recipients: 2,
+      sendUntil: new Date(Date.now() + 60_000),
+    });
+    await moveTo(race, 1, 'America/Manaus');
+    const batch = await claim(field.db, race);
+    const closedZones = [...inMs(120_000), { zone: 'America/Manaus', opensAtMs: null }];
+    await mark(field.db, batch, { closedZones });
+    const rows = await ledger(field, race);
+    expect(rows.map(({ state, reason }) => [state, reason])).toEqual([
+      ['skipped', 'deadline'],
+      ['skipped', 'deadline'],
+    ]);
+  });
+
+  test('once it has passed, nobody is sent to, deferred or not', async () => {
+    const race = await startRace(field, { recipients: 4 });
+    const batch = await claim(field.db, race);
+    await moveTo(race, 0, 'America/Manaus');
+    const closedZones = [{ zone: 'America/Manaus', opensAtMs: Date.now() }];
+    expect(await mark(field.db, batch, { closedZones, limit: 1 })).toMatchObject({ gated: 1 });
+    await query(
+      field.adminUrl,
+      `UPDATE campaign_executions SET send_until = clock_timestamp() WHERE id = $1`,
+      [race.executionId],
+    );
+    await mark(field.db, batch);
+    await mark(field.db, batch);
+    const rows = await ledger(field, race);
+    expect(rows.map(({ reason }) => reason)).toEqual(Array(4).fill('deadline'));
+    expect(await closeBatch(field.db, batch, batch)).toBe('closed');
+  });
+});
+
+describe('the frequency cap', () => {
+  test('of two campaigns that race for the last place of an address one waits, and is deferred', async () => {
+    const scene = await createScene(field);
+    const first = await startRace(field, { recipients: 1, ...CAP }, scene);
+    const second = await startRace(field, { recipients: 1, ...CAP }, scene);
+    const [mine, theirs] = [await claim(field.db, first), await claim(field.db, second)];
+    const held = await hold(field);
+    expect((await mark(held.db, mine)).positions).toEqual([0]);
+    const racing = mark(field.db, theirs);
+    await untilBlockedBy(field, held);
+    await held.commit();
+    expect(await racing).toMatchObject({ positions: [], gated: 1 });
+    const [row] = await ledger(field, second);
+    expect(row).toMatchObject({ state: 'queued', reason: 'frequency_cap' });
+    // The place is free when the mark that took it leaves the period.
+    const [winner] = await ledger(field, first);
+    const freeAt = (winner!['marked_at'] as Date).getTime() + 3_600_000;
+    expect((row!['not_before'] as Date).getTime()).toBe(freeAt);
+  });
+
+  test('a place that was not used is free again: refused, put back, blocked, short of money', async () => {
+    const scene = await createScene(field, { budget: '0.1' });
+    const first = await startRace(field, { recipients: 4, ...CAP }, scene);
+    await block(scene.companyId, '+5511900000001');
+    const mine = await claim(field.db, first);
+    const { markId, positions, short } = await mark(field.db, mine);
+    expect([positions, short]).toEqual([[0, 2], true]);
+    await settle(field.db, mine, markId, [
+      { position: 0, outcome: 'failed', code: 'invalid_number' },
+      { position: 2, outcome: 'queued', code: 'LEASE_OVER', delayMs: 60_000 },
+    ]);
+    await closeBatch(field.db, mine, mine);
+    const used = await query(
+      field.adminUrl,
+      'SELECT address FROM contact_frequency WHERE company_id = $1 AND cardinality(marked_at) > 0',
+      [scene.companyId],
+    );
+    expect(used).toEqual([]);
+  });
+
+  test('an answer after a repeat still gives the right place back', async () => {
+    const scene = await createScene(field);
+    const race = await startRace(field, { recipients: 1, ...CAP }, scene);
+    const batch = await claim(field.db, race);
+    await mark(field.db, batch, { leaseMs: 1 });
+    const markId = '00000000-0000-4000-8000-000000000001';
+    const input = { markId, positions: [0], endedMarks: [], leaseMs: 1, graceMs: 0 };
+    await remarkPeople(field.db, batch, input);
+    await settle(field.db, batch, markId, [{ position: 0, outcome: 'failed', code: 'x' }]);
+    const [row] = await query(
+      field.adminUrl,
+      'SELECT marked_at FROM contact_frequency WHERE company_id = $1',
+      [scene.companyId],
+    );
+    expect(row).toEqual({ marked_at: [] });
+  });
+
+  test('settles and marks of the same addresses at the same time never lock each other up', async () => {
+    const scene = await createScene(field);
+    const cap = { frequencyCap: { max: 50, periodHours: 1 } };
+    const races = await Promise.all(
+      [1, 2, 3].map(() => startRace(field, { recipients: 60, ...cap }, scene)),
+    );
+    const work = async (race: Race): Promise<void> => {
+      for (let turns = 0; turns < 6; turns += 1) {
+        const batch = await claim(field.db, race);
+        const { markId, positions } = await mark(field.db, batch, { limit: 30 });
+        await settle(
+          field.db,
+          batch,
+          markId,
+          positions.toReversed().map((each) => ({ position: each, outcome: 'queued', delayMs: 0 })),
+        );
+        await closeBatch(field.db, batch, batch);
+      }
+    };
+    await expect(Promise.all(races.map(work))).resolves.toHaveLength(3);
+  });
+});
+
+test('a row that the database cannot take is skipped alone', async () => {
+  const race = await startRace(field, { recipients: 3 });
+  await query(
+    field.adminUrl,
+    `CREATE FUNCTION refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN
+       IF NEW.address = '+5511900000001' AND NEW.state <> 'skipped' THEN
+         RAISE EXCEPTION 'no' USING ERRCODE = '22003';
+       END IF;
+       RETURN NEW;
+     END $$;
+     CREATE TRIGGER refuse_row BEFORE INSERT ON communications FOR EACH ROW EXECUTE FUNCTION refuse_row()`,
+  );
+  try {
+    const batch = await claim(field.db, race);
+    const refusal: unknown = await markPeople(field.db, batch, markInput()).catch(
+      (error: unknown) => error,
+    );
+    expect(sqlState(refusal)).toBe('22003');
+    expect(await ledger(field, race)).toEqual([]);
+    await mark(field.db, batch, { limit: 1 });
+    await mark(field.db, batch, { limit: 1, badRow: true });
+    await mark(field.db, batch);
+    const rows = await ledger(field, race);
+    expect(rows.map(({ state, reason }) => [state, reason])).toEqual([
+      ['sending', null],
+      ['skipped', 'bad_row'],
+      ['sending', null],
+    ]);
+  } finally {
+    await query(field.adminUrl, 'DROP TRIGGER refuse_row ON communications');
+  }
+});
+
+test('a batch whose people the audience lacks fails loudly instead of turning in a circle', async () => {
+  const race = await startRace(field, { recipients: 2 });
+  await query(
+    field.adminUrl,
+    `DELETE FROM campaign_recipients r USING campaign_executions e
+     WHERE e.id = $1 AND r.audience_id = e.audience_id`,
+    [race.executionId],
+  );
+  const batch = await claim(field.db, race);
+  await expect(markPeople(field.db, batch, markInput())).rejects.toThrow('whom the audience lacks');
+});
+
+test('a late acceptance of the only deferred person leaves a batch that ends', async () => {
+  const race = await startRace(field, { recipients: 1 });
+  const batch = await claim(field.db, race);
+  const { markId } = await mark(field.db, batch);
+  const back = { position: 0, outcome: 'queued' as const, code: 'not_found', delayMs: 0 };
+  await settle(field.db, batch, markId, [back]);
+  await settle(field.db, batch, markId, [accepted(0)]);
+  expect(await mark(field.db, batch)).toMatchObject({ positions: [], more: false });
+  expect(await closeBatch(field.db, batch, batch)).toBe('closed');
+});
+
+test('cancelling cancels the deferred and the unreached, with its reason', async () => {
+  const race = await startRace(field, { recipients: 4 });
+  const batch = await claim(field.db, race);
+  await mark(field.db, batch, { closedZones: inMs(60_000), limit: 2 });
+  await move(field.db, race, 'cancel');
+  expect(await cancelBatch(field.db, race, 0, 'too_late')).toMatchObject({ outcome: 'closed' });
+  const rows = await ledger(field, race);
+  expect(rows.map(({ state, reason }) => [state, reason])).toEqual(
+    Array.from({ length: 4 }, () => ['cancelled', 'too_late']),
+  );
+});
