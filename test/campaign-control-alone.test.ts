@@ -6,7 +6,7 @@ import { withTenant } from '../prisma/tenant';
 import { auditOf } from './support/audit';
 import { startTestApi, type TestApi } from './support/api';
 import { ok, startCampaigner, type Campaigner } from './support/campaigns';
-import { query } from './support/database';
+import { query, withClient } from './support/database';
 import { until } from './support/until';
 
 /*
@@ -169,7 +169,7 @@ test('a stream of events reads nothing more once its client has gone', async () 
   await until('it reads no more', async () => (await quietForMs()) > 2_500, 8_000);
 });
 
-test('progress of a million people is read in less than 50 ms', async () => {
+test('progress of a million people is read from their 2,000 batches alone, without the ledger or the audience', async () => {
   const { id, executionId } = await own.approved();
   const { companyId } = own.tenant;
   await withTenant(api.deps.db, companyId, async (tx) => {
@@ -180,13 +180,13 @@ test('progress of a million people is read in less than 50 ms', async () => {
       SELECT ${companyId}::uuid, ${executionId}::uuid, s, s % 4, s * 500, s * 500 + 499, s * 500 + 500, 499, 1
       FROM generate_series(0, 1999) s`;
   });
-  const times: number[] = [];
-  for (let read = 0; read < 9; read += 1) {
-    const from = performance.now();
+  await withClient(api.database.adminUrl, async (client) => {
+    // Whoever wanted to read them would wait for as long as this transaction is open.
+    await client.query(
+      'BEGIN; LOCK TABLE communications, campaign_recipients IN ACCESS EXCLUSIVE MODE',
+    );
     const { progress } = await ok(own.call('GET', `/${id}`, own.approver));
-    times.push(performance.now() - from);
     expect(progress.counts).toMatchObject({ recipients: 1_000_000, sent: 998_000, failed: 2_000 });
-  }
-  // The machine may be busy with other tests; one quiet moment shows what the work takes.
-  expect(Math.min(...times)).toBeLessThan(50);
+    await client.query('ROLLBACK');
+  });
 });
