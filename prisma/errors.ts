@@ -1,7 +1,7 @@
 import { RegenteError } from '../domain/errors';
 import { Prisma } from './generated/client';
 
-/** SQLSTATEs and driver codes that mean "the database cannot be used right now". */
+/** System errors, and SQLSTATEs of a server that ends, has no room, or ran out of time: it cannot be used right now. */
 const UNAVAILABLE = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -16,14 +16,17 @@ const UNAVAILABLE = new Set([
   '53300',
   '53100',
   '53200',
-  '08000',
-  '08001',
-  '08003',
-  '08006',
   '25P03',
   '25P04',
   '57014',
 ]);
+
+/** Two that stood in each other's way: a deadlock, a failed serialization, a lock that was waited for too long. */
+const CONTENTION = new Set(['40P01', '40001', '55P03']);
+
+/** Class 08 is about the connection, whatever the rest says. */
+const isUnavailable = (state: string): boolean =>
+  UNAVAILABLE.has(state) || /^08[0-9A-Z]{3}$/.test(state);
 
 /** The driver's errors about a connection that is gone have no code, only these texts. */
 const DRIVER_UNAVAILABLE = new Set([
@@ -58,6 +61,7 @@ export function fromDatabase(error: unknown): unknown {
       return conflict('It is in use, or refers to something that is not there.', error);
     if (error.code === 'P2025')
       return new RegenteError('NOT_FOUND', 'There is no such entry.', { cause: error });
+    if (error.code === 'P2034') return contention(error);
     if (PRISMA_UNAVAILABLE.has(error.code)) return unavailable(error);
   }
   switch (state) {
@@ -75,7 +79,9 @@ export function fromDatabase(error: unknown): unknown {
         { cause: error },
       );
     default:
-      return state !== undefined && UNAVAILABLE.has(state) ? unavailable(error) : error;
+      if (state === undefined) return error;
+      if (CONTENTION.has(state)) return contention(error);
+      return isUnavailable(state) ? unavailable(error) : error;
   }
 }
 
@@ -86,6 +92,13 @@ const unavailable = (cause: unknown): RegenteError =>
   new RegenteError('UNAVAILABLE', 'The database does not answer.', {
     details: { component: 'database' },
     retryAfterMs: 2_000,
+    cause,
+  });
+
+const contention = (cause: unknown): RegenteError =>
+  new RegenteError('UNAVAILABLE', 'Somebody else is changing the same entries; try again.', {
+    details: { component: 'database' },
+    retryAfterMs: 1_000,
     cause,
   });
 

@@ -9,6 +9,7 @@ import {
 import { createActivities, type ActivityDeps } from '../activities/index';
 import { toApplicationFailure } from '../activities/errors';
 import { RegenteError } from '../domain/errors';
+import { fromDatabase } from '../prisma/errors';
 import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
 import { workflowBundle } from './bundle';
 import { installRuntime } from './runtime';
@@ -22,7 +23,8 @@ const errorInterceptor: ActivityInboundCallsInterceptor = {
     try {
       return await next(input);
     } catch (error) {
-      throw error instanceof RegenteError ? toApplicationFailure(error) : error;
+      const known = fromDatabase(error);
+      throw known instanceof RegenteError ? toApplicationFailure(known) : error;
     }
   },
 };
