@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { RegenteError } from './domain/errors';
+import { vendorFor } from './providers/messaging/index';
 
 const bytesKey = z
   .string()
@@ -133,7 +135,7 @@ export class ConfigError extends Error {
 
 /** Parses the environment once. An empty variable counts as not set. Throws ConfigError with every problem. */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  return parse(Environment, env);
+  return parse(Environment, env, noticeProblems);
 }
 
 /** `loadConfig` of what `migrate` needs: the owner's connection, and the application's where its role is to be made. */
@@ -157,18 +159,51 @@ export function orExit<T>(load: () => T): T {
   }
 }
 
+type Given = Readonly<Record<string, string | undefined>>;
+
+/** `problemsTogether` says what no variable shows by itself; both kinds of problems are told at once. */
 function parse<Schema extends z.ZodType<object>>(
   schema: Schema,
   env: NodeJS.ProcessEnv,
+  problemsTogether: (given: Given) => string[] = () => [],
 ): Readonly<z.infer<Schema>> {
-  const given = Object.fromEntries(
+  const given: Given = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
   );
   const parsed = schema.safeParse(given);
-  if (parsed.success) return Object.freeze(parsed.data);
-  const problems = parsed.error.issues.map((issue) => {
+  const together = problemsTogether(given);
+  if (parsed.success && together.length === 0) return Object.freeze(parsed.data);
+  const alone = (parsed.error?.issues ?? []).map((issue) => {
     const name = issue.path.map(String).join('.');
     return given[name] === undefined ? `${name} is not set` : `${name} ${issue.message}`;
   });
+  const problems = [...alone, ...together];
   throw new ConfigError([...new Set(problems)]);
+}
+
+/** Both or neither, of a vendor that exists, as that vendor reads it: else nobody's invitation would ever go out. */
+function noticeProblems({ NOTICE_PROVIDER: name, NOTICE_PROVIDER_CONFIG: text }: Given): string[] {
+  if (name === undefined)
+    return text === undefined ? [] : ['NOTICE_PROVIDER is not set, but NOTICE_PROVIDER_CONFIG is'];
+  const refused = fieldsRefused('NOTICE_PROVIDER', () => vendorFor(name));
+  if (text === undefined)
+    return [...refused, 'NOTICE_PROVIDER_CONFIG is not set, but NOTICE_PROVIDER is'];
+  if (refused.length > 0 || !isJson(text)) return refused;
+  return fieldsRefused('NOTICE_PROVIDER_CONFIG', () =>
+    vendorFor(name).parseConfig(JSON.parse(text)),
+  );
+}
+
+/** The problems of a variable that `read` refuses; without the values, which are secrets. */
+function fieldsRefused(variable: string, read: () => unknown): string[] {
+  try {
+    read();
+    return [];
+  } catch (error) {
+    if (!(error instanceof RegenteError) || error.code !== 'VALIDATION') throw error;
+    return error.fields.map(({ pointer, detail }) => {
+      const inside = variable === 'NOTICE_PROVIDER_CONFIG' && pointer !== '';
+      return inside ? `${variable} at ${pointer} ${detail}` : `${variable} ${detail}`;
+    });
+  }
 }

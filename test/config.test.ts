@@ -68,6 +68,7 @@ test('all problems are listed at once, one line each, and no value is repeated',
     AUDIENCE_MAX_ROWS: 'many',
     DISPATCH_LANES: '2.5',
     DISPATCH_LEASE_MS: '1e999',
+    NOTICE_PROVIDER: 'pigeon',
     NOTICE_PROVIDER_CONFIG: '{token: 1}',
   };
   const problems = problemsOf(wrong);
@@ -80,6 +81,37 @@ test('all problems are listed at once, one line each, and no value is repeated',
   for (const value of Object.values(wrong).filter((each) => each.length > 5)) {
     expect(problems.join('\n')).not.toContain(value);
   }
+});
+
+describe('the account of invitations and password resets', () => {
+  const mail = (name: string, config: unknown): readonly string[] =>
+    problemsOf({
+      ...NEEDED,
+      NOTICE_PROVIDER: name,
+      NOTICE_PROVIDER_CONFIG: config === undefined ? '' : JSON.stringify(config),
+    });
+  const CONFIG = { url: 'http://127.0.0.1:4010', token: 'hunter2', webhookSecret: 'geheim' };
+
+  test('is given with its config, or not at all', () => {
+    expect(mail('sandbox', CONFIG)).toEqual([]);
+    expect(mail('sandbox', undefined)).toEqual([
+      'NOTICE_PROVIDER_CONFIG is not set, but NOTICE_PROVIDER is',
+    ]);
+    expect(mail('', CONFIG)).toEqual(['NOTICE_PROVIDER is not set, but NOTICE_PROVIDER_CONFIG is']);
+  });
+
+  test('has to be one that its vendor takes, and no value of it is repeated', () => {
+    expect(mail('sandbox', { ...CONFIG, url: 'ftp://hunter3', token: undefined })).toEqual([
+      'NOTICE_PROVIDER_CONFIG at /url must be an http or https address without a path',
+      'NOTICE_PROVIDER_CONFIG at /token must be a text of 1 to 512 visible ASCII characters',
+    ]);
+    expect(mail('sandbox', 'geheim')).toContain('NOTICE_PROVIDER_CONFIG must be an object');
+    expect(mail('sandbox', 'geheim').join()).not.toContain('geheim');
+    expect(mail('pigeon', undefined)).toEqual([
+      'NOTICE_PROVIDER must be one of sandbox',
+      'NOTICE_PROVIDER_CONFIG is not set, but NOTICE_PROVIDER is',
+    ]);
+  });
 });
 
 test('takes several keys, separated by commas, for a rotation', () => {
@@ -105,7 +137,7 @@ test('migrate needs the owner only, and checks the application too when it is gi
 test('an entry file prints the problems and ends with 78', () => {
   const run = spawnSync(process.execPath, ['--import', 'tsx', 'start.ts'], {
     cwd: PROJECT,
-    env: { DATABASE_URL: 'x' },
+    env: { DATABASE_URL: 'x', NOTICE_PROVIDER: 'sandbox' },
     encoding: 'utf8',
   });
   expect(run.status).toBe(78);
@@ -115,6 +147,7 @@ test('an entry file prints the problems and ends with 78', () => {
     expect.stringMatching(/^ {2}- DATABASE_URL must be/),
     '  - TEMPORAL_ADDRESS is not set',
     '  - ENCRYPTION_KEY is not set',
+    '  - NOTICE_PROVIDER_CONFIG is not set, but NOTICE_PROVIDER is',
   ]);
 });
 
