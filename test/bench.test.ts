@@ -43,6 +43,18 @@ test('the dispatch bench prints one JSON line in which nobody is lost and nobody
   );
 });
 
+test('the audience bench prints one JSON line: everybody of the file was loaded over HTTP', async () => {
+  const { stdout } = await bench('audience --rows 3000 --json');
+  expect(stdout.trim().split('\n')).toHaveLength(1);
+  const report = JSON.parse(stdout) as Record<string, unknown>;
+  expect(report).toEqual({
+    rows: 3_000,
+    rowsPerSecond: expect.any(Number),
+    rssGrowthMb: existsSync('/proc/self/status') ? expect.any(Number) : null,
+  });
+  expect(report['rowsPerSecond']).toBeGreaterThan(0);
+});
+
 test('a bench that is interrupted leaves no folder and no server behind', async () => {
   const child = execFile(
     process.execPath,
@@ -78,6 +90,10 @@ test('an option that there is not ends the bench with 64 and the usage', async (
   await expect(bench('dispatch --recipient 5')).rejects.toMatchObject({
     code: 64,
     stderr: expect.stringContaining('--recipients N'),
+  });
+  await expect(bench('audience --rows none')).rejects.toMatchObject({
+    code: 64,
+    stderr: expect.stringContaining('--rows N'),
   });
 });
 

@@ -1,14 +1,21 @@
 import { RegenteError } from '../../domain/errors';
+import { runAudienceBench } from './audience';
 import { runDispatchBench } from './dispatch';
-import { DISPATCH_USAGE, readDispatchOptions } from './options';
+import {
+  AUDIENCE_USAGE,
+  DISPATCH_USAGE,
+  readAudienceOptions,
+  readDispatchOptions,
+} from './options';
 
 /*
  * npm run -s bench -- dispatch [options]
+ * npm run -s bench -- audience [options]
  * The result is on stdout with --json; everything else is on stderr.
  */
 async function main([bench, ...args]: string[]): Promise<void> {
   if (args.includes('--help') || bench === '--help') {
-    console.log(DISPATCH_USAGE);
+    console.log(bench === 'audience' ? AUDIENCE_USAGE : `${DISPATCH_USAGE}\n${AUDIENCE_USAGE}`);
     return;
   }
   switch (bench) {
@@ -18,8 +25,14 @@ async function main([bench, ...args]: string[]): Promise<void> {
       if (options.json) console.log(JSON.stringify(report));
       return;
     }
+    case 'audience': {
+      const options = readAudienceOptions(args);
+      const report = await runAudienceBench(options, options.json ? QUIET.say : say);
+      if (options.json) console.log(JSON.stringify(report));
+      return;
+    }
     default:
-      throw new RegenteError('VALIDATION', DISPATCH_USAGE);
+      throw new RegenteError('VALIDATION', `${DISPATCH_USAGE}\n${AUDIENCE_USAGE}`);
   }
 }
 

@@ -37,11 +37,42 @@ export const DISPATCH_USAGE = `npm run -s bench -- dispatch [options]
   --json            one JSON line on stdout and nothing else
 `;
 
+export interface AudienceBenchOptions {
+  rows: number;
+  durable: boolean;
+  /** A folder for a CPU profile of the API. */
+  profileDir: string | null;
+  json: boolean;
+}
+
+export const AUDIENCE_USAGE = `npm run -s bench -- audience [options]
+  --rows N          people of the file (1000000)
+  --durable         PostgreSQL with fsync
+  --profile DIR     writes a CPU profile of the API there
+  --json            one JSON line on stdout and nothing else
+`;
+
+/** Throws RegenteError('VALIDATION') with the usage for an option that there is not. */
+export function readAudienceOptions(args: readonly string[]): AudienceBenchOptions {
+  return orUsage(AUDIENCE_USAGE, () => {
+    const { values } = parseArgs({ args: [...args], options: AUDIENCE_OPTIONS });
+    return {
+      rows: values.rows === undefined ? 1_000_000 : wholeNumber('rows', values.rows),
+      durable: values.durable,
+      profileDir: values.profile ?? null,
+      json: values.json,
+    };
+  });
+}
+
 /** Throws RegenteError('VALIDATION') with the usage for an option that there is not. */
 export function readDispatchOptions(args: readonly string[]): DispatchBenchOptions {
-  try {
+  return orUsage(DISPATCH_USAGE, () => {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
-    const whole = <Fallback>(name: keyof typeof LIMITS, fallback: Fallback): number | Fallback =>
+    const whole = <Fallback>(
+      name: keyof typeof LIMITS & keyof typeof values,
+      fallback: Fallback,
+    ): number | Fallback =>
       values[name] === undefined ? fallback : wholeNumber(name, values[name]);
     return {
       recipients: whole('recipients', 50_000),
@@ -57,10 +88,16 @@ export function readDispatchOptions(args: readonly string[]): DispatchBenchOptio
       profileDir: values.profile ?? null,
       json: values.json,
     };
+  });
+}
+
+function orUsage<Options>(usage: string, read: () => Options): Options {
+  try {
+    return read();
   } catch (error) {
     throw new RegenteError(
       'VALIDATION',
-      `${error instanceof Error ? error.message : String(error)}\n\n${DISPATCH_USAGE}`,
+      `${error instanceof Error ? error.message : String(error)}\n\n${usage}`,
       { cause: error },
     );
   }
@@ -81,7 +118,15 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
+const AUDIENCE_OPTIONS = {
+  rows: { type: 'string' },
+  durable: { type: 'boolean', default: false },
+  profile: { type: 'string' },
+  json: { type: 'boolean', default: false },
+} as const;
+
 const LIMITS = {
+  rows: [1, 10_000_000],
   recipients: [1, 10_000_000],
   rounds: [1, 100],
   workers: [1, 32],
