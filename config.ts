@@ -81,7 +81,7 @@ export const Environment = z.object({
   SESSION_TTL_HOURS: positive.default(12).describe('How long a login lasts.'),
   API_REQUESTS_PER_MINUTE: positive
     .default(1_200)
-    .describe('Requests a minute of one caller before the API answers 429.'),
+    .describe('Requests a minute of one caller before a process of the API answers 429.'),
   AUDIENCE_MAX_ROWS: positive.default(5_000_000).describe('The most rows of an audience file.'),
   AUDIENCE_MAX_BYTES: positive
     .default(2 * 1024 ** 3)

@@ -40,6 +40,21 @@ describe('guesses of one account from one address', () => {
     expect((await logIn(email, PASSWORD, newAddress())).status).toBe(201);
   });
 
+  test('are counted for every process of the API together', async () => {
+    const other = await startTestApi({ env: { TRUST_PROXY: 'true' }, database: api.database });
+    const { email } = await api.person(api.first.companyId, 'AGENT');
+    const attacker = newAddress();
+    const headers = { 'x-forwarded-for': attacker };
+    const body = { email, password: 'guess' };
+    for (let guess = 0; guess < 5; guess += 1) {
+      expect((await logIn(email, 'guess', attacker)).status).toBe(401);
+      expect((await other.request('POST', '/v1/sessions', { body, headers })).status).toBe(401);
+    }
+    expect((await logIn(email, 'guess', attacker)).status).toBe(429);
+    expect((await other.request('POST', '/v1/sessions', { body, headers })).status).toBe(429);
+    await other.close();
+  });
+
   test('cannot slip past the limit side by side', async () => {
     const { email } = await api.person(api.first.companyId, 'AGENT');
     const attacker = newAddress();
