@@ -4,7 +4,7 @@ import { KEY_SCOPES, ROLE_PERMISSIONS, type Permission } from '../domain/permiss
 import type { Database } from '../prisma/client';
 import { lookupApiKey, lookupCompany, lookupSession } from '../prisma/sessions';
 import { API_KEY_PREFIX, hashToken, SESSION_PREFIX } from '../prisma/tokens';
-import { actorOf, userOf, type Actor, type ApiDeps, type AppEnv } from './context';
+import { actorOf, userOf, type Actor, type ApiDeps, type AppContext, type AppEnv } from './context';
 import { createRequestLimiter } from './rate-limit';
 
 /**
@@ -17,19 +17,34 @@ export function authenticate({ db, config }: ApiDeps) {
     const header = c.req.header('authorization');
     const owner = header === undefined ? undefined : await resolveActor(db, header);
     limiter.take(c, owner?.id ?? `address:${c.get('ipAddress')}`);
-    if (header !== undefined && owner === undefined) {
-      throw new RegenteError(
-        'UNAUTHENTICATED',
-        'The bearer token is not known, has expired or was revoked.',
-      );
-    }
-    const company = c.req.header('x-company');
-    c.set(
-      'actor',
-      owner === undefined || company === undefined ? owner : await actingIn(db, owner, company),
-    );
+    if (header !== undefined && owner === undefined) throw unknownToken();
+    c.set('actor', owner === undefined ? undefined : await inCompanyOf(db, c, owner));
     await next();
   });
+}
+
+/**
+ * Who asks, looked up anew: for answers that go on for minutes, in which the token may be revoked or the role change.
+ * Throws UNAUTHENTICATED, or FORBIDDEN without the permission.
+ */
+export async function actorNow(
+  db: Database,
+  c: AppContext,
+  permission: Permission,
+): Promise<Actor> {
+  const owner = await resolveActor(db, c.req.header('authorization') ?? '');
+  if (owner === undefined) throw unknownToken();
+  const actor = await inCompanyOf(db, c, owner);
+  refuseWithout(actor, permission);
+  return actor;
+}
+
+const unknownToken = (): RegenteError =>
+  new RegenteError('UNAUTHENTICATED', 'The bearer token is not known, has expired or was revoked.');
+
+async function inCompanyOf(db: Database, c: AppContext, owner: Actor): Promise<Actor> {
+  const company = c.req.header('x-company');
+  return company === undefined ? owner : actingIn(db, owner, company);
 }
 
 async function resolveActor(db: Database, header: string): Promise<Actor | undefined> {
@@ -73,12 +88,15 @@ async function actingIn(db: Database, actor: Actor, slugOrId: string): Promise<A
 /** Refuses whoever lacks the permission; every route asks for exactly one. */
 export function requirePermission(permission: Permission) {
   return createMiddleware<AppEnv>(async (c, next) => {
-    if (!actorOf(c).permissions.includes(permission)) {
-      throw new RegenteError('FORBIDDEN', `This needs the permission ${permission}.`, {
-        details: { permission },
-      });
-    }
+    refuseWithout(actorOf(c), permission);
     await next();
+  });
+}
+
+function refuseWithout({ permissions }: Actor, permission: Permission): void {
+  if (permissions.includes(permission)) return;
+  throw new RegenteError('FORBIDDEN', `This needs the permission ${permission}.`, {
+    details: { permission },
   });
 }
 

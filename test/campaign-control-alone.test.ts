@@ -169,6 +169,46 @@ test('a stream of events reads nothing more once its client has gone', async () 
   await until('it reads no more', async () => (await quietForMs()) > 2_500, 8_000);
 });
 
+describe('a stream of events ends within seconds', () => {
+  /** Opens a stream, waits for its first event, changes something, and answers once the stream has ended. */
+  async function endsAfter(as: { token: string }, change: () => Promise<unknown>): Promise<number> {
+    const id = await own.draft();
+    const response = await fetch(`${api.url}/v1/campaigns/${id}/events`, {
+      headers: { authorization: `Bearer ${as.token}` },
+      signal: AbortSignal.timeout(20_000),
+    });
+    const reader = response.body?.getReader();
+    expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toContain('DRAFT');
+    await change();
+    const changedAt = Date.now();
+    while ((await reader?.read())?.done === false);
+    const again = await own.call('GET', `/${id}/events`, as);
+    expect([401, 403, 404]).toContain(again.status);
+    return Date.now() - changedAt;
+  }
+  test('when the person logs out', async () => {
+    const person = await api.person(own.tenant.companyId, 'DIRECTOR');
+    const logOut = () => api.request('DELETE', '/v1/sessions/current', { as: person });
+    expect(await endsAfter(person, logOut)).toBeLessThan(5_000);
+  });
+
+  test('when the API key is revoked', async () => {
+    const key = await api.key(own.tenant.director, ['campaigns:read']);
+    const revoke = () =>
+      api.request('DELETE', `/v1/api-keys/${key.id}`, { as: own.tenant.director });
+    expect(await endsAfter(key, revoke)).toBeLessThan(5_000);
+  });
+
+  test('when the person may no longer see the campaign', async () => {
+    const person = await api.person(own.tenant.companyId, 'DIRECTOR');
+    const demote = () =>
+      withTenant(api.deps.db, own.tenant.companyId, (tx) =>
+        tx.user.update({ where: { id: person.id }, data: { role: 'AGENT' } }),
+      );
+    expect(await endsAfter(person, demote)).toBeLessThan(5_000);
+  });
+});
+
 test('progress of a million people is read from their 2,000 batches alone, without the ledger or the audience', async () => {
   const { id, executionId } = await own.approved();
   const { companyId } = own.tenant;

@@ -6,7 +6,8 @@ import { estimatedEnd, settledOf } from '../../domain/campaign-progress';
 import { readProgress } from '../../prisma/campaigns/progress';
 import { getCampaign } from '../../prisma/campaigns/scope';
 import { withTenant } from '../../prisma/tenant';
-import { actorOf, type ApiDeps } from '../context';
+import { actorNow } from '../auth';
+import { actorOf, type Actor, type ApiDeps } from '../context';
 import { createRouter, defineRoute, IdParam } from '../routes';
 import { iso } from './show';
 import { showProgress, type Progress } from './show-progress';
@@ -18,8 +19,9 @@ const events = defineRoute('campaigns:read', {
   tags,
   description:
     'Server-sent events. `progress` carries the progress of the campaign, at once and then every second while it changes; ' +
-    '`end` follows when it has ended. A stream ends by itself after a quarter of an hour; a client then comes back, and ' +
-    'nothing is missed, because every event is the whole progress.',
+    '`end` follows when it has ended. A stream ends by itself after a quarter of an hour, and within seconds when the ' +
+    'token is revoked or the campaign may no longer be seen; a client then comes back, and nothing is missed, because ' +
+    'every event is the whole progress.',
   request: { params: IdParam },
   responses: {
     200: { description: 'Events', content: { 'text/event-stream': { schema: z.string() } } },
@@ -30,22 +32,23 @@ const EVERY_MS = 1_000;
 const HEARTBEAT_MS = 15_000;
 /** After how long a client that was cut off comes back. */
 const RETRY_MS = 2_000;
-/** A token that was revoked meanwhile is not let in again. */
+/** So that clients spread over the processes again after one of them was replaced. */
 const LONGEST_MS = 15 * 60_000;
 
 type Shown = z.infer<typeof Progress>;
 
 export function eventRoutes({ db, logger }: ApiDeps) {
   return createRouter().openapi(events, async (c) => {
-    const actor = actorOf(c);
     const { id } = c.req.valid('param');
-    const read = (): Promise<Shown> =>
+    const readAs = (actor: Actor): Promise<Shown> =>
       withTenant(db, actor.companyId, async (tx) => {
         const campaign = await getCampaign(tx, actor, id);
         return showProgress(campaign, await readProgress(tx, campaign));
       });
+    // Whoever was let in a while ago may have been logged out, or be somebody with fewer rights.
+    const read = async (): Promise<Shown> => readAs(await actorNow(db, c, 'campaigns:read'));
     // Before the first byte, so that what is not there is a 404 and not a broken stream.
-    const first = await read();
+    const first = await readAs(actorOf(c));
     // Proxies would keep the events back until there are many.
     c.header('X-Accel-Buffering', 'no');
     return streamSSE(c, async (stream) => {
