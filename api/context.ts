@@ -3,6 +3,7 @@ import type { Permission, Role } from '../domain/permissions';
 import { RegenteError } from '../domain/errors';
 import type { Database } from '../prisma/client';
 import type { Encryption } from '../prisma/encryption';
+import type { WriteClaim } from '../prisma/idempotency-keys';
 import type { Config } from '../config';
 import type { Logger } from '../telemetry';
 import type { Engine } from './engine';
@@ -33,18 +34,13 @@ export type Actor =
   | UserActor
   | { type: 'key'; id: string; companyId: string; permissions: readonly Permission[] };
 
-/** The running write that an `Idempotency-Key` names; `write` completes it in the transaction of the effect. */
-export interface IdempotentWrite {
-  key: string;
-  actorId: string;
-}
-
 export interface AppEnv {
   Variables: {
     requestId: string;
     ipAddress: string;
     actor: Actor | undefined;
-    idempotentWrite: IdempotentWrite | undefined;
+    /** The running write that an `Idempotency-Key` names; `write` completes it in the transaction of the effect. */
+    idempotentWrite: WriteClaim | undefined;
   };
 }
 

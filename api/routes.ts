@@ -6,7 +6,7 @@ import type { Permission } from '../domain/permissions';
 import { loggedIn, requirePermission, self } from './auth';
 import type { AppContext, AppEnv } from './context';
 import { Problem, validationError } from './errors';
-import { idempotent } from './write';
+import { idempotent } from './idempotency';
 
 const problem = (description: string) => ({
   description,

@@ -1,18 +1,28 @@
+import { randomUUID } from 'node:crypto';
+import { RegenteError } from '../domain/errors';
 import { Prisma } from './generated/client';
 import type { TenantTx } from './tenant';
 
-/** A write that died is taken over by its repetition after this long. */
-const ABANDONED_AFTER_MS = 60_000;
+/** A write that has not said for this long that it is at work is taken over by its repetition. */
+const ABANDONED_AFTER = '60 seconds';
 
-export interface IdempotencyRequest {
+interface IdempotencyId {
   companyId: string;
   actorId: string;
   key: string;
+}
+
+export interface IdempotencyRequest extends IdempotencyId {
   requestHash: Buffer;
 }
 
+/** The right to carry out the write of a key; lost when a repetition takes it over. */
+export interface WriteClaim extends IdempotencyId {
+  claim: string;
+}
+
 export type IdempotencyVerdict =
-  | { kind: 'execute' }
+  | { kind: 'execute'; claim: WriteClaim }
   | { kind: 'replay'; status: number; body: unknown }
   | { kind: 'running' }
   | { kind: 'other_request' };
@@ -20,43 +30,38 @@ export type IdempotencyVerdict =
 /** Claims the key for this request, or says what became of the request that had it first. */
 export async function beginIdempotentWrite(
   tx: TenantTx,
-  request: IdempotencyRequest,
+  { requestHash, ...id }: IdempotencyRequest,
 ): Promise<IdempotencyVerdict> {
-  const { companyId, actorId, key } = request;
-  const requestHash = new Uint8Array(request.requestHash);
+  const claim = randomUUID();
   const made = await tx.idempotencyKey.createMany({
-    data: [{ companyId, actorId, key, requestHash, state: 'running' }],
+    data: [{ ...id, requestHash: new Uint8Array(requestHash), claim, state: 'running' }],
     skipDuplicates: true,
   });
-  if (made.count === 1) return { kind: 'execute' };
-  const found = await tx.idempotencyKey.findUniqueOrThrow({
-    where: { companyId_actorId_key: { companyId, actorId, key } },
-  });
-  if (!Buffer.from(found.requestHash).equals(request.requestHash)) return { kind: 'other_request' };
+  const execute = { kind: 'execute', claim: { ...id, claim } } as const;
+  if (made.count === 1) return execute;
+  const found = await tx.idempotencyKey.findUnique({ where: { companyId_actorId_key: id } });
+  // Refused at this very moment: the next repetition begins anew.
+  if (found === null) return { kind: 'running' };
+  if (!Buffer.from(found.requestHash).equals(requestHash)) return { kind: 'other_request' };
   if (found.state === 'done')
     return { kind: 'replay', status: found.responseStatus ?? 200, body: found.responseBody };
-  const takenOver = await tx.idempotencyKey.updateMany({
-    where: {
-      companyId,
-      actorId,
-      key,
-      state: 'running',
-      createdAt: { lt: new Date(Date.now() - ABANDONED_AFTER_MS) },
-    },
-    data: { createdAt: new Date() },
-  });
-  return takenOver.count === 1 ? { kind: 'execute' } : { kind: 'running' };
+  // By the database's clock, which also says when the first one was last heard of.
+  const takenOver = await tx.$executeRaw`
+    UPDATE idempotency_keys SET claim = ${claim}::uuid, created_at = clock_timestamp()
+    WHERE company_id = ${id.companyId}::uuid AND actor_id = ${id.actorId}::uuid AND key = ${id.key}
+      AND state = 'running' AND created_at < clock_timestamp() - ${ABANDONED_AFTER}::interval`;
+  return takenOver === 1 ? execute : { kind: 'running' };
 }
 
-/** Stores the answer in the transaction of the effect. */
+/** Stores the answer in the transaction of the effect. Throws CONFLICT, and so undoes it, when the claim is lost. */
 export async function completeIdempotentWrite(
   tx: TenantTx,
-  id: { companyId: string; actorId: string; key: string },
+  claim: WriteClaim,
   status: number,
   body: unknown,
 ): Promise<void> {
-  await tx.idempotencyKey.update({
-    where: { companyId_actorId_key: id },
+  const { count } = await tx.idempotencyKey.updateMany({
+    where: { ...claim },
     data: {
       state: 'done',
       responseStatus: status,
@@ -66,23 +71,24 @@ export async function completeIdempotentWrite(
           : (JSON.parse(JSON.stringify(body)) as Prisma.InputJsonValue),
     },
   });
+  if (count === 1) return;
+  throw new RegenteError('CONFLICT', 'A repetition of this request has taken its place.', {
+    retryAfterMs: 1_000,
+  });
 }
 
 /** Says that a write is still at work. */
 export async function touchIdempotentWrite(
   tx: TenantTx,
-  id: { companyId: string; actorId: string; key: string },
+  { companyId, actorId, key, claim }: WriteClaim,
 ): Promise<void> {
-  await tx.idempotencyKey.updateMany({
-    where: { ...id, state: 'running' },
-    data: { createdAt: new Date() },
-  });
+  await tx.$executeRaw`
+    UPDATE idempotency_keys SET created_at = clock_timestamp()
+    WHERE company_id = ${companyId}::uuid AND actor_id = ${actorId}::uuid AND key = ${key}
+      AND state = 'running' AND claim = ${claim}::uuid`;
 }
 
 /** A refused or failed write is not remembered: the client may correct it and use the key again. */
-export async function dropIdempotentWrite(
-  tx: TenantTx,
-  id: { companyId: string; actorId: string; key: string },
-): Promise<void> {
-  await tx.idempotencyKey.deleteMany({ where: { ...id, state: 'running' } });
+export async function dropIdempotentWrite(tx: TenantTx, claim: WriteClaim): Promise<void> {
+  await tx.idempotencyKey.deleteMany({ where: { ...claim, state: 'running' } });
 }

@@ -1,5 +1,7 @@
+import { Client } from 'pg';
 import { startTestApi, type Answer, type TestApi } from './support/api';
 import { query } from './support/database';
+import { until } from './support/until';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -85,6 +87,70 @@ test('a write whose process died can be repeated after a minute', async () => {
   expect(running.headers.get('retry-after')).toBe('1');
   await die('61 seconds');
   expect((await post('h', body)).status).toBe(201);
+});
+
+describe('a write that takes longer than a minute', () => {
+  let holder: Client;
+  beforeAll(async () => {
+    holder = new Client({ connectionString: api.database.adminUrl });
+    await holder.connect();
+  });
+  afterAll(() => holder.end());
+
+  const change = (sql: string, key: string) => query(api.database.adminUrl, sql, [key]);
+  const isYoung = async (key: string): Promise<boolean> =>
+    (
+      await change(
+        `SELECT FROM idempotency_keys WHERE key = $1 AND created_at > clock_timestamp() - interval '30 seconds'`,
+        key,
+      )
+    ).length === 1;
+
+  /** Begins a change of a wallet that has to wait, and answers once it is waiting. */
+  async function beginWaiting(key: string) {
+    const { id } = (await post(`${key}-wallet`, wallet())).body;
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM wallets WHERE id = $1 FOR UPDATE', [id]);
+    const rename = (name: string): Promise<Answer> =>
+      api.request('PATCH', `/v1/wallets/${id}`, {
+        as: api.first.director,
+        body: { name },
+        headers: { 'idempotency-key': key },
+      });
+    const first = rename('Primeira');
+    await until('it waits', async () => (await change(WAITING, '%wallets%')).length === 1);
+    return { first, again: () => rename('Primeira'), id };
+  }
+  const WAITING = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1`;
+
+  test('is not taken for dead: it says that it is at work, and a repetition waits for it', async () => {
+    const { first, again } = await beginWaiting('i');
+    await change(
+      `UPDATE idempotency_keys SET created_at = created_at - interval '55 seconds' WHERE key = $1`,
+      'i',
+    );
+    await until('it says that it is at work', () => isYoung('i'));
+    expect((await again()).status).toBe(409);
+    await holder.query('COMMIT');
+    const done = await first;
+    expect(done.status).toBe(200);
+    const repeated = await again();
+    expect(repeated).toMatchObject({ status: 200, body: done.body });
+    expect(repeated.headers.get('idempotent-replayed')).toBe('true');
+  });
+
+  test('and was taken over all the same changes nothing any more', async () => {
+    const { first, id } = await beginWaiting('j');
+    // As a repetition does it after a minute in which the process was frozen.
+    await change('UPDATE idempotency_keys SET claim = uuidv7() WHERE key = $1', 'j');
+    await holder.query('COMMIT');
+    const late = await first;
+    expect(late).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
+    const { body } = await api.request('GET', `/v1/wallets/${id}`, { as: api.first.director });
+    expect(body.name).toBe('Carteira');
+    const kept = await change('SELECT state FROM idempotency_keys WHERE key = $1', 'j');
+    expect(kept).toEqual([{ state: 'running' }]);
+  });
 });
 
 test.each([

@@ -14,7 +14,7 @@ import type { Audience as AudienceRow } from '../../prisma/generated/client';
 import type { CountryCode } from '../../domain/phones';
 import { actorOf, type ApiDeps, type AppContext } from '../context';
 import { uploadOf } from '../uploads';
-import { keepIdempotentWrite, write } from '../write';
+import { write } from '../write';
 import { readAudienceList } from './lists';
 import { parseAudienceCsv, type AudienceCsvOptions } from './parse';
 import { showAudience, type Audience } from './shapes';
@@ -95,10 +95,7 @@ async function loadFile(
     bytesRead: progress.receivedBytes,
   });
   const watch = new UploadWatch(file, () => progress.receivedBytes, {
-    report: async () => {
-      await touchUpload(db, upload, totals());
-      await keepIdempotentWrite(c, db);
-    },
+    report: () => touchUpload(db, upload, totals()),
   });
   try {
     for await (const batch of batches) {

@@ -128,6 +128,7 @@ CREATE TABLE idempotency_keys (
   actor_id uuid NOT NULL,
   key text NOT NULL,
   request_hash bytea NOT NULL,
+  claim uuid NOT NULL,
   state text NOT NULL CHECK (state IN ('running', 'done')),
   response_status int,
   response_body jsonb,

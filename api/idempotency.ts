@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { createMiddleware } from 'hono/factory';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { RegenteError } from '../domain/errors';
+import type { Database } from '../prisma/client';
+import {
+  beginIdempotentWrite,
+  dropIdempotentWrite,
+  touchIdempotentWrite,
+  type WriteClaim,
+} from '../prisma/idempotency-keys';
+import { withTenant, type TenantTx } from '../prisma/tenant';
+import { actorOf, type AppContext, type AppEnv } from './context';
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+/** Much less than the minute after which a write that says nothing counts as dead. */
+const BEAT_MS = 5_000;
+/** Larger bodies (audience files) are told apart by their length and type only; their content is not read twice. */
+const HASHED_BODY_LIMIT = 1_048_576;
+
+declare module 'hono' {
+  interface ContextVariableMap {
+    db: Database;
+  }
+}
+
+/** Answers a repeated write with the first answer; a write without the header passes. */
+export function idempotent() {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const key = c.req.header('idempotency-key');
+    if (key === undefined) return next();
+    if (!KEY.test(key)) {
+      throw new RegenteError(
+        'VALIDATION',
+        'Idempotency-Key must be 1 to 255 visible ASCII characters.',
+        {
+          fields: [{ pointer: 'Idempotency-Key', detail: '1 to 255 visible ASCII characters' }],
+        },
+      );
+    }
+    const actor = actorOf(c);
+    const db = c.get('db');
+    const { companyId } = actor;
+    const request = { companyId, actorId: actor.id, key, requestHash: await hashRequest(c) };
+    const verdict = await withTenant(db, companyId, (tx) => beginIdempotentWrite(tx, request));
+    switch (verdict.kind) {
+      case 'replay':
+        c.header('Idempotent-Replayed', 'true');
+        return verdict.status === 204 || verdict.body === null
+          ? c.body(null, 204)
+          : c.json(verdict.body as object, verdict.status as ContentfulStatusCode);
+      case 'running':
+        throw new RegenteError(
+          'CONFLICT',
+          'The first request with this Idempotency-Key is still running.',
+          { retryAfterMs: 1_000 },
+        );
+      case 'other_request':
+        throw new RegenteError('CONFLICT', 'This Idempotency-Key was used for another request.');
+      case 'execute':
+        await execute(c, db, verdict.claim, next);
+        return undefined;
+    }
+  });
+}
+
+/** Runs the write, and says all the while that it is at work: however long it takes, no repetition takes it for dead. */
+async function execute(
+  c: AppContext,
+  db: Database,
+  claim: WriteClaim,
+  next: () => Promise<void>,
+): Promise<void> {
+  c.set('idempotentWrite', claim);
+  const inTenant = (work: (tx: TenantTx) => Promise<void>): Promise<void> =>
+    withTenant(db, claim.companyId, work);
+  const beat = setInterval(() => {
+    // One that fails is followed by the next; a claim that is lost after all is found out when the write ends.
+    inTenant((tx) => touchIdempotentWrite(tx, claim)).catch(() => undefined);
+  }, BEAT_MS);
+  try {
+    await next();
+  } finally {
+    clearInterval(beat);
+  }
+  if (c.error !== undefined || c.res.status >= 400)
+    await inTenant((tx) => dropIdempotentWrite(tx, claim));
+}
+
+async function hashRequest(c: AppContext): Promise<Buffer> {
+  const hash = createHash('sha256').update(`${c.req.method} ${c.req.path}\n`);
+  const length = c.req.header('content-length');
+  if (length !== undefined && Number(length) <= HASHED_BODY_LIMIT) {
+    hash.update(Buffer.from(await c.req.arrayBuffer()));
+  } else {
+    hash.update(`${c.req.header('content-type') ?? ''} ${length ?? ''}`);
+  }
+  return hash.digest();
+}
