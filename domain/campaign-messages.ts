@@ -56,11 +56,16 @@ function render(parts: readonly TemplatePart[], lookup: Lookup): ComposedMessage
 
 /** The person's own values by name; of the two kinds of address, the one that the campaign uses. */
 function lookupOf(person: MessageFields): Lookup {
-  const isPhone = person.address.startsWith('+');
+  const { address, nome, cpfCnpj, idcobContrato, customMessage, variables } = person;
+  const [phone, email] = address.startsWith('+') ? [address, null] : [null, address];
   const lookup = recipientLookup({
-    ...person,
-    phone: isPhone ? person.address : null,
-    email: isPhone ? null : person.address,
+    phone,
+    email,
+    nome,
+    cpfCnpj,
+    idcobContrato,
+    customMessage,
+    variables,
   });
   return (name) => lookup(name) ?? (name === 'first_name' ? lookup('primeiro_nome') : undefined);
 }

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse/sync';
+import { readCells } from '../api/audience/cells';
 import { crumbs, load, names, phone, SMALL } from './support/audience-csv';
 
 describe('what is detected', () => {
@@ -174,6 +175,53 @@ describe('quotes', () => {
       );
     }
   });
+});
+
+describe('records without a quote', () => {
+  it.each(['utf8', 'latin1'] as const)(
+    'are cut as the CSV parser cuts them, whatever is in them (%s)',
+    (encoding) => {
+      let seed = 11;
+      const random = (below: number) =>
+        (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) % below;
+      const pieces = [
+        ';',
+        ';',
+        '\n',
+        '\r\n',
+        '\r',
+        ' ',
+        '\t',
+        ',',
+        "'",
+        '\\',
+        '#',
+        'ã',
+        'Zoë',
+        '1',
+        'x',
+      ];
+      for (let round = 0; round < 500; round++) {
+        const text = Array.from({ length: 1 + random(60) }, () => pieces[random(pieces.length)]);
+        const bytes = Buffer.from(text.join(''), encoding);
+        const expected: string[][] = parseCsv(bytes, {
+          delimiter: ';',
+          encoding,
+          quote: null,
+          record_delimiter: ['\r\n', '\n'],
+          relax_column_count: true,
+        });
+        const run = {
+          kind: 'run',
+          bytes,
+          quoted: false,
+          lines: expected.map((_, i) => i),
+        } as const;
+        const { records } = readCells(run, { delimiter: ';', newline: '\n' }, 'windows1252');
+        expect(records).toEqual(expected.map((cells) => ({ ok: true, cells })));
+      }
+    },
+  );
 });
 
 describe('bad rows', () => {

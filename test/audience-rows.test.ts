@@ -31,6 +31,24 @@ const refusal = (run: () => unknown): RegenteError => {
   throw new Error('nothing was refused');
 };
 
+test('every character is kept, taken out or made a space as its Unicode class says', () => {
+  for (let code = 0; code <= 0xffff; code++) {
+    const char = String.fromCharCode(code);
+    const cell = `a${char}b`;
+    const kept = /[\t\n\r]/.test(char) || !/\p{Cc}|\p{Surrogate}|[\ufffe\uffff]/u.test(char);
+    const stored = kept ? cell.replace('\r', '\n') : 'ab';
+    const { recipient, corrected } = taken(['tel', 'nome', 'valor'], ['11987654321', cell, cell]);
+    if (recipient.variables['valor'] !== stored)
+      throw new Error(`U+${code.toString(16)} became ${JSON.stringify(recipient.variables)}`);
+    if (recipient.nome !== stored.replace(/\s+/g, ' '))
+      throw new Error(`U+${code.toString(16)} became ${JSON.stringify(recipient.nome)}`);
+    if (corrected.includes('control_characters') === kept)
+      throw new Error(`U+${code.toString(16)}: ${corrected.join()}`);
+  }
+  const { recipient } = taken(['tel', 'nome'], ['11987654321', 'Ana  da\n\u00a0Silva e  Sá']);
+  expect(recipient.nome).toBe('Ana da Silva e Sá');
+});
+
 describe('columns', () => {
   it.each([
     [['TELEFONE', 'Nome', 'CPF'], { phone: 0, nome: 1, cpfCnpj: 2 }],

@@ -54,7 +54,8 @@ export interface AudienceProgress {
   file: AudienceFile | null;
 }
 
-const MAX_BATCH_ROWS = 1_000;
+/** So few that what is made of them is garbage before the collector moves it to where collecting is dear. */
+const MAX_BATCH_ROWS = 200;
 
 /** Turns records into batches of recipients and rejects, and keeps count. */
 export class RowCollector {
@@ -111,7 +112,10 @@ export class RowCollector {
     }
     this.#countRow();
     const { min, max } = this.expected;
-    if (cells.length < min || cells.slice(max).some((cell) => cell.trim() !== '')) {
+    if (
+      cells.length < min ||
+      (cells.length > max && cells.slice(max).some((cell) => cell.trim() !== ''))
+    ) {
       this.#reject(line, null, 'column_count', cells.join(this.#file.delimiter));
       return;
     }

@@ -2,9 +2,10 @@ import { createGunzip } from 'node:zlib';
 import { pipeline, Readable } from 'node:stream';
 import { RegenteError } from '../../domain/errors';
 
-const PIECE_BYTES = 64 * 1024;
+/** What is made of larger ones would outlive the collector's young generation, and be dear to collect. */
+const PIECE_BYTES = 16 * 1024;
 
-/** A stream of bytes whose beginning can be looked at before it is read; pieces are 64 KiB at most. */
+/** A stream of bytes whose beginning can be looked at before it is read; pieces are 16 KiB at most. */
 export class PeekableBytes implements AsyncIterable<Buffer> {
   readonly #source: AsyncIterator<Uint8Array>;
   #head: Buffer = Buffer.alloc(0);

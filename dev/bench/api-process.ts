@@ -35,7 +35,6 @@ export async function startApiProcess(
     args: [...NODE_FLAGS, ...nodeFlags, startFile, 'api'],
     cwd: dirname(startFile),
     env: {
-      PATH: process.env['PATH'] ?? '',
       TEMPORAL_ADDRESS: '127.0.0.1:1',
       HOST: '127.0.0.1',
       PORT: String(port),

@@ -18,7 +18,7 @@ import {
 import { addressKind } from '../../domain/channels';
 import type { Database } from '../client';
 import { AddressSet } from './addresses';
-import { copyLine, insertChunk, type StoredReject } from './chunks';
+import { CopyBuffer, insertChunk, type StoredReject } from './chunks';
 import type { AudienceUpload } from './uploads';
 
 /** Some rows of a file or list, in their order. */
@@ -65,7 +65,9 @@ export class AudienceLoader {
   #addressColumn: string | null = null;
   #rejected = 0;
   #chunkRows = 0;
-  #lines = '';
+  #recipients = new CopyBuffer();
+  /** Buffers of chunks that have been written, to be filled again. */
+  readonly #spare: CopyBuffer[] = [];
   #rejects: StoredReject[] = [];
   #writing: Promise<void>[] = [];
 
@@ -136,7 +138,7 @@ export class AudienceLoader {
       units = verdict.units;
       if (verdict.missing !== null) skipReason = 'missing_variable';
     }
-    this.#lines += copyLine({ position, recipient, units, skipReason });
+    this.#recipients.push({ position, recipient, units, skipReason });
   }
 
   #countInvalid(reason: string): void {
@@ -152,13 +154,20 @@ export class AudienceLoader {
   }
 
   async #write(): Promise<void> {
-    const [lines, rejects] = [this.#lines, this.#rejects];
-    [this.#lines, this.#rejects, this.#chunkRows] = ['', [], 0];
-    if (lines === '' && rejects.length === 0) return;
+    const [recipients, rejects] = [this.#recipients, this.#rejects];
+    if (recipients.isEmpty && rejects.length === 0) return;
     if (this.#writing.length >= CHUNKS_AT_ONCE) await this.#writing.shift();
-    const written = insertChunk(this.#db, this.#upload, lines, rejects);
+    this.#recipients = this.#spare.pop() ?? new CopyBuffer();
+    [this.#rejects, this.#chunkRows] = [[], 0];
+    const written = this.#writeChunk(recipients, rejects);
     // Whoever waits for it learns of a failure; until then nobody does.
     written.catch(() => undefined);
     this.#writing.push(written);
+  }
+
+  async #writeChunk(recipients: CopyBuffer, rejects: StoredReject[]): Promise<void> {
+    await insertChunk(this.#db, this.#upload, recipients, rejects);
+    recipients.clear();
+    this.#spare.push(recipients);
   }
 }
