@@ -1,5 +1,5 @@
 import { RegenteError } from '../domain/errors';
-import { noticeText } from '../domain/notices';
+import { noticeSubject, noticeText } from '../domain/notices';
 import { reconcileStep } from '../domain/reconcile';
 import type { Database } from '../prisma/client';
 import type { Encryption } from '../prisma/encryption';
@@ -94,6 +94,7 @@ async function call(sender: Sender, notice: Notice, begun: Call): Promise<SendNo
     reference: noticeReference(notice),
     channel: 'email',
     to: notice.email,
+    subject: noticeSubject(notice),
   } as const;
   let result: SendResult | undefined;
   try {

@@ -23,6 +23,17 @@ export function noticeLink(publicUrl: string, purpose: NoticePurpose, token: str
   return `${publicUrl.replace(/\/+$/, '')}/conta/${PATHS[purpose]}?token=${token}`;
 }
 
+/** The subject of an account e-mail: one line, whatever the company calls itself. */
+export function noticeSubject({
+  purpose,
+  companyName,
+}: Pick<NoticeContent, 'purpose' | 'companyName'>): string {
+  const company = companyName.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
+  return purpose === 'invitation'
+    ? `Convite para a conta ${company}`
+    : `Nova senha na conta ${company}`;
+}
+
 /** The text of an account e-mail. */
 export function noticeText(content: NoticeContent): string {
   const { purpose, publicUrl, fromName, token, timeZone, companyName } = content;

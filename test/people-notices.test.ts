@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createNoticeActivities, type SendNoticeResult } from '../activities/notices';
 import { SANDBOX_TOKEN, startSandbox, type Sandbox } from '../dev/sandbox/index';
 import { RegenteError } from '../domain/errors';
-import { noticeRefusal, noticeText } from '../domain/notices';
+import { noticeRefusal, noticeSubject, noticeText } from '../domain/notices';
 import { lockNotice, markNotice } from '../prisma/notices';
 import { withTenant } from '../prisma/tenant';
 import { vendorFor } from '../providers/messaging/index';
@@ -103,7 +103,11 @@ describe('an invitation', () => {
     const person = await invite();
     expect(await toTheEnd(person)).toMatchObject({ outcome: 'sent' });
     const [message] = sentTo(person);
-    expect(message).toMatchObject({ channel: 'email', to: person.email });
+    expect(message).toMatchObject({
+      channel: 'email',
+      to: person.email,
+      subject: 'Convite para a conta Empresa de Teste',
+    });
     expect(message!.body).toContain('Olá, Lia Rocha,');
     const link = /https:\/\/regente\.example\/conta\/convite\?token=([\w-]{43})$/m.exec(
       message!.body,
@@ -187,6 +191,7 @@ test('a password reset reaches the person with a link of its own', async () => {
   });
   const invited = { ...person, userId: person.id, tokenId };
   expect(await toTheEnd(invited)).toMatchObject({ outcome: 'sent' });
+  expect(sentTo(invited)[0]!.subject).toBe('Nova senha na conta Empresa de Teste');
   const token = /\/conta\/nova-senha\?token=([\w-]{43})$/m.exec(sentTo(invited)[0]!.body)![1];
   const body = { token, password: 'girafa-lanterna-9' };
   expect((await api.request('POST', '/v1/password-resets/confirm', { body })).status).toBe(204);
@@ -295,6 +300,13 @@ describe('the gate of account mail', () => {
   ] as const)('%s', (_, change, expected) => {
     expect(noticeRefusal({ ...open, ...change }, now)).toBe(expected);
   });
+});
+
+test('the subject is one line, whatever the company calls itself', () => {
+  const companyName = 'Acme\r\nBcc: todos@example.com\u2028 Filial';
+  expect(noticeSubject({ purpose: 'invitation', companyName })).toBe(
+    'Convite para a conta Acme Bcc: todos@example.com Filial',
+  );
 });
 
 test('the text names the time on the company’s clock', () => {

@@ -71,11 +71,12 @@ describe('send', () => {
     const sandbox = await sandboxWith();
     const provider = accountAt(sandbox.url);
     const template = { code: 'boas_vindas', parameters: ['João'] };
-    await sendOne(provider, message('ana@exemplo.com.br', { channel: 'email' }));
+    const subject = 'Sua fatura';
+    await sendOne(provider, message('ana@exemplo.com.br', { channel: 'email', subject }));
     await sendOne(provider, message(undefined, { channel: 'whatsapp', template }));
     expect(sandbox.messages()).toMatchObject([
-      { channel: 'whatsapp', template },
-      { channel: 'email', to: 'ana@exemplo.com.br' },
+      { channel: 'whatsapp', template, subject: null },
+      { channel: 'email', to: 'ana@exemplo.com.br', subject },
     ]);
   });
 

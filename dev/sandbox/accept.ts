@@ -7,6 +7,7 @@ export interface Message {
   reference: string;
   channel: string;
   to: string;
+  subject: string | null;
   body: string;
   template: unknown;
   /** Idempotency key; empty when none was given. */
@@ -83,9 +84,9 @@ function taken(world: World, message: Message, receivedAt: number): Answer {
       ? { status: 200, body: acceptedBody(before.id), headers: 'idempotency-replayed: true\r\n' }
       : { status: 409, body: `{"code":"duplicate_key","id":"${before.id}"}`, headers: '' };
   }
-  const { reference, key, channel, to, body, template } = message;
+  const { reference, key, channel, to, subject, body, template } = message;
   const id = world.store.accept(reference, key, print, receivedAt);
-  world.show({ reference, id, channel, to, body, template, receivedAt });
+  world.show({ reference, id, channel, to, subject, body, template, receivedAt });
   if (world.settings.webhooks !== null) world.webhooks.plan({ id, reference, to }, receivedAt);
   return { status: 201, body: acceptedBody(id), headers: '' };
 }
@@ -103,7 +104,7 @@ function remembered(
 /** Null when it is no message that the vendor understands. */
 export function readMessage(world: World, value: unknown, key: string): Message | null {
   if (!isRecord(value)) return null;
-  const { reference, channel, to, body, template } = value;
+  const { reference, channel, to, subject, body, template } = value;
   if (typeof to !== 'string' || to === '' || typeof channel !== 'string') return null;
   if (!CHANNELS.has(channel) || (typeof body !== 'string' && !isRecord(template))) return null;
   const known = typeof reference === 'string' && reference !== '' ? reference : key;
@@ -111,6 +112,7 @@ export function readMessage(world: World, value: unknown, key: string): Message 
     reference: known === '' ? `unnamed-${world.tally.messages}` : known,
     channel,
     to,
+    subject: typeof subject === 'string' ? subject : null,
     body: typeof body === 'string' ? body : '',
     template: template ?? null,
     key,

@@ -12,7 +12,7 @@ import type { JournalEntry, SandboxTotals, ShownMessage } from './world';
 /*
  * A messaging vendor that stands in for the real ones, in the demo, the tests and the benchmarks.
  *
- * POST /v1/messages        {reference?, channel, to, body, template?}, `Idempotency-Key`    → 201 {id}
+ * POST /v1/messages        {reference?, channel, to, subject?, body, template?}, `Idempotency-Key`  → 201 {id}
  * POST /v1/messages/bulk   {messages: [{…, idempotencyKey?}]}, up to 500                    → 200 {results}
  * GET  /v1/messages?reference=…                                                             → 200 {items}
  *

@@ -61,6 +61,7 @@ export interface ShownMessage {
   id: string;
   channel: string;
   to: string;
+  subject: string | null;
   body: string;
   template: unknown;
   receivedAt: number;

@@ -9,6 +9,8 @@ export interface OutboundMessage {
   to: string;
   /** The rendered text. */
   body: string;
+  /** One line without control characters, for channels that show one (e-mail); the others leave it out. */
+  subject?: string;
   /** Set when the vendor wants a template code and its parameters instead of the text. */
   template?: { code: string; parameters: string[] };
   nome?: string;

@@ -127,8 +127,9 @@ class Account {
   }
 }
 
-function wireMessage({ reference, channel, to, body, template }: OutboundMessage): object {
-  return { reference, channel, to, body, template };
+function wireMessage(message: OutboundMessage): object {
+  const { reference, channel, to, subject, body, template } = message;
+  return { reference, channel, to, subject, body, template };
 }
 
 function inParts<Item>(items: readonly Item[], size: number): Item[][] {
