@@ -8,13 +8,7 @@ const code = endingIn('.ts', '.js', '.mjs');
 const pages = endingIn('.md');
 
 /** Under way. What is here is not asked for; the list has to be empty in a release. */
-const AWAITED = [
-  'test/replay.test.ts',
-  'dev/chaos/main.ts',
-  'campaignDispatch',
-  'campaignLane',
-  'noticeSend',
-];
+const AWAITED = ['dev/chaos/main.ts'];
 
 const manifest = JSON.parse(readProjectFile('package.json')) as {
   scripts: Record<string, string>;
@@ -122,9 +116,7 @@ describe('tests', () => {
         (path) => /"workflowType":\s*\{\s*"name":\s*"(\w+)"/.exec(readProjectFile(path))?.[1],
       ),
     );
-    const missing = types.flatMap(([, name = '']) =>
-      recorded.has(name) || AWAITED.includes(name) ? [] : [name],
-    );
+    const missing = types.flatMap(([, name = '']) => (recorded.has(name) ? [] : [name]));
     expect(missing).toEqual([]);
   });
 });

@@ -31,8 +31,6 @@ import {
 export interface CampaignDispatchInput {
   companyId: string;
   executionId: string;
-  /** As in campaignLane; recordings and tests shorten it. */
-  turnsPerRun?: number;
 }
 
 export const lookAgainSignal = defineSignal('lookAgain');
@@ -51,7 +49,6 @@ const RETRY_MS = 2_000;
 const PARKED_MS = 30_000;
 
 export async function campaignDispatch(input: CampaignDispatchInput): Promise<ExecutionState> {
-  const ref = { companyId: input.companyId, executionId: input.executionId };
   let asked = false;
   let state: ExecutionState | null = null;
   const lanes = createLanes(input);
@@ -65,15 +62,15 @@ export async function campaignDispatch(input: CampaignDispatchInput): Promise<Ex
   };
   /** Reads the state and does what it asks for; true when the execution has ended. */
   const step = async (): Promise<boolean> => {
-    const status = await control.readExecutionStatus(ref);
+    const status = await control.readExecutionStatus(input);
     state = status.state;
-    setCurrentDetails(`Execution ${ref.executionId} is ${state}.`);
+    setCurrentDetails(`Execution ${input.executionId} is ${state}.`);
     // Asleep until tomorrow, they would not see it before.
     if (state !== 'PROCESSING') await lanes.tell();
     switch (state) {
       case 'PENDING':
         if (status.startsInMs > 0) await lookAfter(status.startsInMs);
-        else await control.startExecution(ref);
+        else await control.startExecution(input);
         return false;
       case 'PROCESSING':
         await lanes.start(status.lanes);
@@ -81,21 +78,21 @@ export async function campaignDispatch(input: CampaignDispatchInput): Promise<Ex
         if (asked) await lanes.tell();
         else if (!lanes.allDone(status.lanes)) {
           if (lanes.needStart()) await lookAfter(RETRY_MS);
-        } else if (!(await control.finishExecution(ref))) {
+        } else if (!(await control.finishExecution(input))) {
           // Somebody is missing in the ledger, or somebody else has changed the state.
           lanes.forgetDone();
           await lookAfter(PARKED_MS);
         }
         return false;
       case 'PAUSING':
-        await lookAfter(await control.finishPause(ref));
+        await lookAfter(await control.finishPause(input));
         return false;
       case 'PAUSED':
         await lookAfter(SLOW_LOOK_MS);
         return false;
       case 'CANCELLING':
       case 'FAILING':
-        await lookAfter(await delivery.finishCancel(ref));
+        await lookAfter(await delivery.finishCancel(input));
         return false;
       case 'CANCELLED':
       case 'FAILED':
@@ -125,17 +122,16 @@ export async function campaignDispatch(input: CampaignDispatchInput): Promise<Ex
 }
 
 /** The lanes of an execution, as far as this run knows them: PostgreSQL knows what is left for each. */
-function createLanes({ companyId, executionId, turnsPerRun }: CampaignDispatchInput) {
+function createLanes({ companyId, executionId }: CampaignDispatchInput) {
   const running = new Map<number, ChildWorkflowHandle<typeof campaignLane>>();
   const done = new Set<number>();
   /** Ended before they were done: stopped, or ended from outside. */
   const stopped = new Set<number>();
 
   const start = async (lane: number): Promise<void> => {
-    const turns = turnsPerRun === undefined ? {} : { turnsPerRun };
     const child = await startChild(campaignLane, {
       workflowId: campaignLaneId(executionId, lane),
-      args: [{ companyId, executionId, lane, ...turns }],
+      args: [{ companyId, executionId, lane }],
     });
     stopped.delete(lane);
     running.set(lane, child);

@@ -1,6 +1,6 @@
 // Started by campaignDispatch, once per lane, while its execution is PROCESSING; ended when the lane has nothing left,
 // when the execution is no longer PROCESSING, or when the root asks it to stand down. Lives for minutes to days. Each
-// turn of some seconds is one activity, and after a fixed number of them it continues as new.
+// turn of some seconds is one activity, about 12 events; it continues as new when the engine suggests it.
 import {
   condition,
   continueAsNew,
@@ -8,6 +8,7 @@ import {
   proxyActivities,
   setCurrentDetails,
   setHandler,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { createCampaignActivities } from '../activities/campaigns';
 import { DELIVERY } from './activity-profiles';
@@ -18,8 +19,6 @@ export interface CampaignLaneInput {
   lane: number;
   /** Batches of the lane before it are closed. */
   fromSeq?: number;
-  /** Turns before it continues as new; recordings and tests shorten it. */
-  turnsPerRun?: number;
 }
 
 /** Why a lane has ended: everybody of it has a final state, or it was told to, or the execution is not PROCESSING. */
@@ -35,13 +34,11 @@ export const campaignLaneId = (executionId: string, lane: number): string =>
 
 const delivery = proxyActivities<ReturnType<typeof createCampaignActivities>>(DELIVERY);
 
-/** About 12 events a turn, so some 2,400 a run. */
-const TURNS_PER_RUN = 200;
 const LONGEST_SLEEP_MS = 24 * 3_600_000;
 const PARKED_MS = 30_000;
 
 export async function campaignLane(input: CampaignLaneInput): Promise<LaneEnd> {
-  const { companyId, executionId, lane, turnsPerRun = TURNS_PER_RUN } = input;
+  const { companyId, executionId, lane } = input;
   let asked = false;
   let standingDown = false;
   let fromSeq = input.fromSeq ?? 0;
@@ -59,7 +56,7 @@ export async function campaignLane(input: CampaignLaneInput): Promise<LaneEnd> {
     setCurrentDetails('Sending.');
   };
 
-  for (let turns = 0; turns < turnsPerRun; turns += 1) {
+  while (!workflowInfo().continueAsNewSuggested) {
     if (standingDown) return 'stopped';
     asked = false;
     try {

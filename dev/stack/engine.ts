@@ -38,6 +38,8 @@ export interface EngineOptions {
   /** A further namespace; `default` is always there. */
   namespace?: string;
   searchAttributes?: Readonly<Record<string, SearchAttributeType>>;
+  /** Further dynamic configuration of the server: limits that a test wants to reach. */
+  dynamicConfig?: Readonly<Record<string, number | string | boolean>>;
 }
 
 export interface Engine extends ServerProcess {
@@ -97,7 +99,8 @@ function startArguments(options: EngineOptions, port: number, uiPort: number | n
   else args.push('--ui-ip', '127.0.0.1', '--ui-port', String(uiPort), '--ui-disable-news-fetch');
   if (options.dbFile !== undefined) args.push('--db-filename', options.dbFile);
   if (options.namespace !== undefined) args.push('--namespace', options.namespace);
-  for (const [key, value] of Object.entries(TIME_SKIPPING_CONFIG)) {
+  const dynamicConfig = { ...TIME_SKIPPING_CONFIG, ...options.dynamicConfig };
+  for (const [key, value] of Object.entries(dynamicConfig)) {
     args.push('--dynamic-config-value', `${key}=${JSON.stringify(value)}`);
   }
   for (const [name, type] of Object.entries(options.searchAttributes ?? {})) {

@@ -7,7 +7,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { createProviderAccounts } from '../../activities/provider-accounts';
 import type { DispatchSettings } from '../../activities/dispatch/turn';
 import { createRelay, type Relay } from '../../api/relay';
-import { startEngine } from '../../dev/stack/engine';
+import { startEngine, type EngineOptions } from '../../dev/stack/engine';
 import { findEngineBinary } from '../../dev/stack/engine-binary';
 import { thisMachine } from '../../dev/stack/machine';
 import { SANDBOX_TOKEN, startSandbox, type Sandbox } from '../../dev/sandbox/index';
@@ -37,12 +37,13 @@ export const FAST: DispatchSettings = {
 /** Database, engine, worker and stand-in vendor of a test file, all real, all its own. */
 export async function startDispatch(
   settings: Partial<DispatchSettings> = {},
+  engineOptions: Pick<EngineOptions, 'dynamicConfig'> = {},
 ): Promise<DispatchBench> {
   const folder = await mkdtemp(join(tmpdir(), 'regente-dispatch-'));
   const { path: binary } = await findEngineBinary(thisMachine());
   const [database, engine, sandbox] = await Promise.all([
     createTestDatabase(),
-    startEngine({ binary, logFile: join(folder, 'engine.log') }),
+    startEngine({ ...engineOptions, binary, logFile: join(folder, 'engine.log') }),
     startSandbox(),
   ]);
   const { db } = database;
