@@ -42,6 +42,7 @@ describe('code', () => {
   test('reads the environment in config.ts and in these entry files only', () => {
     const production = ['config.ts', 'prisma.config.ts'];
     const development = [
+      'dev/bench/api-process.ts',
       'dev/bench/redis.ts',
       'dev/bench/regente.ts',
       'dev/demo/main.ts',
