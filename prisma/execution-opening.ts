@@ -1,7 +1,8 @@
 import type { CampaignPlan } from '../domain/campaign-plans';
-import { addressKind, type Channel } from '../domain/channels';
+import type { Channel } from '../domain/channels';
 import { RegenteError } from '../domain/errors';
 import { tellEngine } from './campaign-executions';
+import { fishBeside } from './fish';
 import type { Prisma } from './generated/client';
 import type { TenantTx } from './tenant';
 
@@ -87,31 +88,31 @@ async function ledgerMonth(tx: TenantTx): Promise<Date> {
   return row?.month ?? new Date();
 }
 
-/**
- * Fish who are in the audience anyway are not appended: they get their message as part of it. The others get, under
- * their own name and number, the message of the first person who is sent one: without that person's values a message
- * with variables could not be written at all. Document and contract go with the variables, because as such they would
- * be looked up in the blocklist.
- */
+/** Fish who are in the audience anyway are not appended: they get their message as part of it. */
 async function appendFish(
   tx: TenantTx,
-  { audienceId, companyId, channel, timeZone }: ExecutionOpening,
+  { audienceId, companyId, channel, timeZone, plan }: ExecutionOpening,
   recipients: number,
 ): Promise<number> {
-  if (addressKind(channel) === 'email') return 0;
-  return tx.$executeRaw`
-    WITH sample AS (
-      SELECT r.custom_message, r.units, jsonb_strip_nulls(jsonb_build_object('cpf', r.cpf_cnpj, 'cnpj', r.cpf_cnpj,
-          'cpf_cnpj', r.cpf_cnpj, 'contrato', r.idcob_contrato, 'idcob_contrato', r.idcob_contrato)) || r.variables AS variables
-        FROM campaign_recipients r
-        WHERE r.audience_id = ${audienceId}::uuid AND r.skip_reason IS NULL ORDER BY r.position LIMIT 1
-    )
-    INSERT INTO campaign_recipients (company_id, audience_id, position, address, nome, phone, custom_message, variables,
-      time_zone, units, is_fish)
-    SELECT ${companyId}::uuid, ${audienceId}::uuid, ${recipients}::int + row_number() OVER (ORDER BY f.id) - 1, f.phone, f.name, f.phone,
-        s.custom_message, coalesce(s.variables, '{}'), ${timeZone}, coalesce(s.units, 1), true
-      FROM fish_contacts f LEFT JOIN sample s ON true
-      WHERE NOT EXISTS (SELECT FROM campaign_recipients r WHERE r.audience_id = ${audienceId}::uuid AND r.address = f.phone)`;
+  const { message, billingUnit } = plan;
+  const fish = await fishBeside(tx, audienceId, { message, billingUnit, channel });
+  if (fish.length === 0) return 0;
+  const { count } = await tx.campaignRecipient.createMany({
+    data: fish.map(({ address, nome, customMessage, variables, units }, index) => ({
+      companyId,
+      audienceId,
+      position: recipients + index,
+      address,
+      phone: address,
+      nome,
+      customMessage,
+      variables: { ...variables },
+      timeZone,
+      units,
+      isFish: true,
+    })),
+  });
+  return count;
 }
 
 /** Ranges over the audience, then over the fish, so that a position's batch is plain arithmetic (`batch_of`). */

@@ -68,19 +68,26 @@ describe('a submission', () => {
     const { approval } = await ok(company.call('POST', `/${id}/submit`, as));
     expect(approval.submission).toMatchObject({
       audience: { recipients: 3, sendable: 2, units: 3 },
-      fish: { contacts: 1, units: 2 },
-      estimatedCost: '0.2500',
+      fish: { contacts: 1, units: 1 },
+      estimatedCost: '0.2000',
     });
     const { executionId } = await ok(company.call('POST', `/${id}/approve`, company.approver));
     const { progress } = await ok(company.call('GET', `/${id}`, as));
     expect([progress.counts.recipients, progress.fish.recipients]).toEqual([3, 1]);
     const [fish] = await sql(
-      `SELECT r.nome, r.units, r.variables FROM campaign_recipients r JOIN campaign_executions e USING (audience_id)
+      `SELECT r.nome, r.units, r.variables, r.custom_message, r.cpf_cnpj, r.idcob_contrato FROM campaign_recipients r JOIN campaign_executions e USING (audience_id)
         WHERE e.id = $1 AND r.is_fish`,
       [executionId],
     );
-    // The first person's values under the fish's own name.
-    expect(fish).toMatchObject({ nome: 'Bia', units: 2, variables: { contrato: 'C-0' } });
+    // Nothing of the first person, who has a message and a contract of their own.
+    expect(fish).toEqual({
+      nome: 'Bia',
+      units: 1,
+      variables: {},
+      custom_message: null,
+      cpf_cnpj: null,
+      idcob_contrato: null,
+    });
   });
 
   test.each([

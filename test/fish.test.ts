@@ -1,3 +1,6 @@
+import type { MessageTerms } from '../domain/audience-assessment';
+import { createComposer } from '../domain/campaign-messages';
+import { fishMessage } from '../domain/fish';
 import { startMoneyApi, type MoneyApi, type Tenant } from './support/money-api';
 
 let api: MoneyApi;
@@ -51,6 +54,48 @@ test('an agent reads fish and may not change them', async () => {
   expect((await ours.call('POST', PATH, { body }, 'AGENT')).status).toBe(403);
   expect((await ours.call('PATCH', `${PATH}/${id}`, { body: {} }, 'AGENT')).status).toBe(403);
   expect((await ours.call('DELETE', `${PATH}/${id}`, {}, 'AGENT')).status).toBe(403);
+});
+
+describe('the message to a fish', () => {
+  const bia = { name: 'Bia Lima', phone: '+5511988887777' };
+  const terms = (
+    baseMessage: string | null,
+    template: MessageTerms['message']['template'] = null,
+  ) => ({ message: { baseMessage, template }, billingUnit: 'segment', channel: 'sms' }) as const;
+  const textOf = (its: MessageTerms): string => {
+    const composed = createComposer(its.message)(fishMessage(its, bia));
+    return composed.ok ? composed.text : `lacks ${composed.missing}`;
+  };
+
+  test.each([
+    ['Olá {{primeiro_nome}} ({{first_name}}), {{Telefone}}', 'Olá Bia (Bia), +5511988887777'],
+    ['{{nome}}, {{CPF}}, contrato {{contrato}}', 'Bia Lima, [cpf], contrato [contrato]'],
+    [
+      'Deve {{ Valor da Dívida }} e {{valor da divida}}',
+      'Deve [valor_da_divida] e [valor_da_divida]',
+    ],
+    ['Sem variáveis', 'Sem variáveis'],
+    [null, 'Contato de controle: nesta campanha, cada pessoa recebe um texto só seu.'],
+  ])('%j says %j', (written, said) => {
+    expect(textOf(terms(written))).toBe(said);
+  });
+
+  test('fills the numbers of a template of the vendor, also those that the text leaves to it', () => {
+    const template = { code: 'x', content: '{{1}}: {{2}}', variables: { 1: 'nome', 2: 'saldo' } };
+    const composed = createComposer({ baseMessage: null, template })(
+      fishMessage(terms(null, template), bia),
+    );
+    expect(composed).toMatchObject({
+      text: 'Bia Lima: [saldo]',
+      template: { code: 'x', parameters: ['Bia Lima', '[saldo]'] },
+    });
+  });
+
+  test('costs what its own text costs', () => {
+    const long = terms('{{nome}} '.repeat(30));
+    expect(fishMessage(long, bia).units).toBe(2);
+    expect(fishMessage(long, { ...bia, name: 'Bia' }).units).toBe(1);
+  });
 });
 
 test("another company's fish does not exist", async () => {

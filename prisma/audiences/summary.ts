@@ -1,14 +1,15 @@
 import type { Assessment } from '../../domain/audience-assessment';
 import { sendingSeconds, type AudienceCounts } from '../../domain/audiences';
 import { throttleOf } from '../../domain/campaign-settings';
-import { addressKind } from '../../domain/channels';
 import { isLess, remainingOf } from '../../domain/money';
 import { settingsOf } from '../campaigns';
 import { getCampaign, type CampaignActor } from '../campaigns/scope';
 import { channelOf, readSource, type CampaignSource } from '../campaigns/sources';
 import type { Audience } from '../generated/client';
+import { countFish, fishBeside } from '../fish';
 import type { TenantTx } from '../tenant';
 import { countsOf } from './index';
+import { termsOf } from './terms';
 
 /** Whom the campaign would reach if it were sent now, what that costs and how long it takes. */
 export interface AudienceSummary {
@@ -56,7 +57,7 @@ export async function summarizeAudience(
   const sum = (pick: (row: ZoneCount) => number): number =>
     zones.reduce((total, row) => total + pick(row), 0);
   const sendable = sum((row) => row.sendable);
-  const fish = await countFish(tx, source, audience);
+  const fish = countFish(await fishBeside(tx, audience.id, termsOf(source)));
   const units = sum((row) => row.units) + fish.units;
   const estimated = broker.costPerMessage.mul(units).toFixed(4);
   const { throttlingType, throttlingConfig } = settingsOf(campaign);
@@ -125,21 +126,6 @@ async function countZones(
       count(*) FILTER (WHERE refusal IS NULL)::int AS sendable,
       coalesce(sum(units) FILTER (WHERE refusal IS NULL), 0)::int AS units
     FROM judged GROUP BY time_zone ORDER BY count(*) DESC, time_zone`;
-}
-
-/** As they are appended at approval: each who is not in the audience, with the message of the first person. */
-async function countFish(
-  tx: TenantTx,
-  source: CampaignSource,
-  { id }: Audience,
-): Promise<{ contacts: number; units: number }> {
-  if (addressKind(channelOf(source)) === 'email') return { contacts: 0, units: 0 };
-  const [row] = await tx.$queryRaw<{ contacts: number; units: number }[]>`
-    SELECT count(*)::int AS contacts, (count(*) * coalesce((SELECT r.units FROM campaign_recipients r
-        WHERE r.audience_id = ${id}::uuid AND r.skip_reason IS NULL ORDER BY r.position LIMIT 1), 1))::int AS units
-      FROM fish_contacts f
-      WHERE NOT EXISTS (SELECT FROM campaign_recipients r WHERE r.audience_id = ${id}::uuid AND r.address = f.phone AND NOT r.is_fish)`;
-  return row ?? { contacts: 0, units: 0 };
 }
 
 interface BudgetRow {

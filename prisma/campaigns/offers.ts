@@ -1,22 +1,20 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson, type CampaignOffer, type Submission } from '../../domain/campaign-offers';
 import { throttleOf, timeProblems } from '../../domain/campaign-settings';
-import { addressKind } from '../../domain/channels';
 import { RegenteError, type FieldError } from '../../domain/errors';
 import type { BillingUnit } from '../../domain/campaign-plans';
 import type { Audience } from '../generated/client';
+import { termsOf } from '../audiences/terms';
+import { countFish, fishBeside } from '../fish';
 import type { TenantTx } from '../tenant';
 import { settingsOf } from './index';
-import { channelOf, messageOf, planOf, sourceProblems, type CampaignSource } from './sources';
+import { messageOf, planOf, sourceProblems, type CampaignSource } from './sources';
 
 interface AudienceFacts {
   sendable: number;
   units: number;
   /** How many have a message of their own. */
   custom: number;
-  fish: number;
-  /** Of one fish, which gets the message of the first person. */
-  fishUnits: number;
 }
 
 /**
@@ -26,11 +24,11 @@ interface AudienceFacts {
 export async function makeOffer(tx: TenantTx, source: CampaignSource): Promise<CampaignOffer> {
   const { campaign, broker, credential, company } = source;
   const audience = readyAudience(source);
-  const facts = audience === null ? null : await readFacts(tx, source, audience);
+  const facts = audience === null ? null : await readFacts(tx, audience);
   const problems = [...sourceProblems(source), ...audienceProblems(source, facts)];
   if (audience === null || facts === null || credential === null || problems.length > 0)
     throw notReady(problems);
-  const fish = { contacts: facts.fish, units: facts.fish * facts.fishUnits };
+  const fish = countFish(await fishBeside(tx, audience.id, termsOf(source)));
   const { throttlingType, throttlingConfig, ...schedule } = settingsOf(campaign);
   return {
     name: campaign.name,
@@ -89,20 +87,11 @@ function audienceProblems(source: CampaignSource, facts: AudienceFacts | null): 
   return problems;
 }
 
-async function readFacts(
-  tx: TenantTx,
-  source: CampaignSource,
-  { id }: Audience,
-): Promise<AudienceFacts> {
-  const hasFish = addressKind(channelOf(source)) === 'phone';
+async function readFacts(tx: TenantTx, { id }: Audience): Promise<AudienceFacts> {
   const [row] = await tx.$queryRaw<AudienceFacts[]>`
     SELECT count(*) FILTER (WHERE r.skip_reason IS NULL)::int AS sendable,
       coalesce(sum(r.units) FILTER (WHERE r.skip_reason IS NULL), 0)::int AS units,
-      count(*) FILTER (WHERE r.custom_message IS NOT NULL)::int AS custom,
-      (SELECT count(*)::int FROM fish_contacts f WHERE ${hasFish}
-        AND NOT EXISTS (SELECT FROM campaign_recipients x WHERE x.audience_id = ${id}::uuid AND x.address = f.phone)) AS fish,
-      coalesce((SELECT x.units FROM campaign_recipients x WHERE x.audience_id = ${id}::uuid AND x.skip_reason IS NULL
-        ORDER BY x.position LIMIT 1), 1)::int AS "fishUnits"
+      count(*) FILTER (WHERE r.custom_message IS NOT NULL)::int AS custom
     FROM campaign_recipients r WHERE r.audience_id = ${id}::uuid AND NOT r.is_fish`;
   if (row === undefined) throw new RegenteError('INTERNAL', 'The audience cannot be counted.');
   return row;
