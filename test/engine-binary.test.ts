@@ -15,6 +15,7 @@ import { builtEngineFile } from '../dev/stack/engine-build';
 import { findEngineBinary } from '../dev/stack/engine-binary';
 import { downloadedEngineFile } from '../dev/stack/engine-download';
 import { thisMachine, type Machine } from '../dev/stack/machine';
+import { prepareEngine } from './support/prepare-engine';
 
 const FITTING = 'temporal version 1.9.1 (Server 1.32.0, UI 2.50.1)';
 const OLDER = 'temporal version 1.8.2 (Server 1.31.2, UI 2.49.1)';
@@ -284,3 +285,28 @@ async function archive(file: string, version: string): Promise<void> {
   ]);
   expect(status).toBe(0);
 }
+
+describe('before the first test', () => {
+  const prepare = (on: Machine): Promise<void> => prepareEngine(on, (line) => lines.push(line));
+
+  test('a fresh machine builds the engine, and says so before it begins and when it is done', async () => {
+    go();
+    const on = machine();
+    await prepare(on);
+    expect(lines).toContainEqual(expect.stringContaining('about three minutes'));
+    expect(lines.at(-1)).toContain('The engine is built');
+    expect(existsSync(builtEngineFile(on))).toBe(true);
+  });
+
+  test('nothing is said where there is one', async () => {
+    const on = machine();
+    temporal(builtEngineFile(on), FITTING);
+    await prepare(on);
+    expect(lines).toEqual([]);
+  });
+
+  test('a machine that can have none hears what to do, and goes on with the tests that need none', async () => {
+    await prepare(machine());
+    expect(lines.at(-1)).toContain('set TEMPORAL_CLI to its path');
+  });
+});

@@ -4,15 +4,18 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { bootstrapDatabase } from '../../dev/stack/bootstrap';
 import { removeLeftovers, temporaryFolder } from '../../dev/stack/folders';
+import { thisMachine } from '../../dev/stack/machine';
 import { startPostgres } from '../../dev/stack/postgres';
 import { watchdog } from '../../dev/stack/watchdog';
 import { migrate } from '../../prisma/migrate';
 import { atEnd } from './global-teardown';
+import { prepareEngine } from './prepare-engine';
 
 /** One PostgreSQL for the whole run; test files clone their databases from this one (`createTestDatabase`). */
 const TEMPLATE = 'regente_template';
 
 export default async function globalSetup(): Promise<void> {
+  await prepareEngine(thisMachine(), (line) => process.stderr.write(`${line}\n`));
   await removeLeftovers();
   const folder = await temporaryFolder(false);
   watchdog().removeLater(folder);
