@@ -21,7 +21,6 @@ export interface ExecutionStatus {
   startsInMs: number;
 }
 
-const HEARTBEAT_MS = 2_000;
 /** Counting a ledger of millions. */
 const COUNT_TIMEOUT_MS = 60_000;
 
@@ -43,7 +42,7 @@ export function createCampaignActivities(deps: DispatchDeps) {
     /** One turn of a lane: batches for some seconds. Runs again anywhere after a crash: the claims are in PostgreSQL. */
     async dispatchLane(input: LaneTurnInput): Promise<LaneTurn> {
       const { cancellationSignal } = Context.current();
-      return withHeartbeat(() => runLaneTurn(deps, input, () => cancellationSignal.aborted));
+      return runLaneTurn(deps, input, () => cancellationSignal.aborted);
     },
 
     /**
@@ -64,17 +63,15 @@ export function createCampaignActivities(deps: DispatchDeps) {
 
     /** Cancels everybody not reached, reconciles the rest without repeats, closes the batches, ends the execution. */
     async finishCancel(ref: ExecutionRef): Promise<number> {
-      return withHeartbeat(async () => {
-        const waitMs = await cancelEverybody(deps, ref);
-        if (waitMs > 0) return waitMs;
-        const { state } = await withTenant(db, ref.companyId, (tx) =>
-          readExecution(tx, ref.executionId),
-        );
-        if (state === 'CANCELLING' || state === 'FAILING') {
-          await changeState(db, { ...ref, verb: state === 'FAILING' ? 'failed' : 'cancelled' });
-        }
-        return 0;
-      });
+      const waitMs = await cancelEverybody(deps, ref);
+      if (waitMs > 0) return waitMs;
+      const { state } = await withTenant(db, ref.companyId, (tx) =>
+        readExecution(tx, ref.executionId),
+      );
+      if (state === 'CANCELLING' || state === 'FAILING') {
+        await changeState(db, { ...ref, verb: state === 'FAILING' ? 'failed' : 'cancelled' });
+      }
+      return 0;
     },
 
     /** PROCESSING → FINISHED if everybody has a final state; false sends the lanes back to work. */
@@ -96,15 +93,4 @@ export function createCampaignActivities(deps: DispatchDeps) {
       );
     },
   };
-}
-
-/** Heartbeats from an interval, so that waiting for tokens or for a vendor is not taken for death. */
-async function withHeartbeat<T>(work: () => Promise<T>): Promise<T> {
-  const context = Context.current();
-  const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-  try {
-    return await work();
-  } finally {
-    clearInterval(beat);
-  }
 }

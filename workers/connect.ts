@@ -22,7 +22,7 @@ export interface ConnectOptions {
 
 const ANSWER_WITHIN_MS = 5_000;
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 3_000;
 
 /** Connects once the engine answers and knows the namespace. @throws what the engine or the signal says. */
 export async function connectEngine(options: ConnectOptions): Promise<EngineConnections> {

@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import {
   Worker,
   type ActivityExecuteInput,
@@ -14,17 +15,26 @@ import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
 import { workflowBundle } from './bundle';
 import { installRuntime } from './runtime';
 
-/** Maps our errors to the engine's, once, for every activity. */
-const errorInterceptor: ActivityInboundCallsInterceptor = {
+const HEARTBEAT_MS = 2_000;
+
+/**
+ * Around every activity: heartbeats from an interval, so that waiting for a lock or for a vendor is not taken for
+ * death, and death not for waiting; and our errors become the engine's.
+ */
+const aroundActivities: ActivityInboundCallsInterceptor = {
   async execute(
     input: ActivityExecuteInput,
     next: Next<ActivityInboundCallsInterceptor, 'execute'>,
   ) {
+    const context = Context.current();
+    const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
     try {
       return await next(input);
     } catch (error) {
       const known = fromDatabase(error);
       throw known instanceof RegenteError ? toApplicationFailure(known) : error;
+    } finally {
+      clearInterval(beat);
     }
   },
 };
@@ -50,7 +60,7 @@ export async function createWorkers({
     connection,
     namespace,
     activities,
-    interceptors: { activity: [() => ({ inbound: errorInterceptor })] },
+    interceptors: { activity: [() => ({ inbound: aroundActivities })] },
     shutdownGraceTime: '15s',
     shutdownForceTime: '25s',
   } satisfies Partial<TemporalWorkerOptions>;

@@ -8,18 +8,22 @@ const UNTIL_IT_WORKS = {
   maximumInterval: '15s',
 } as const;
 
+/** Every activity heartbeats every two seconds; a worker that is silent for ten has died or is frozen. */
+const SILENCE = '10 seconds';
+
 /** A read or a state change: one transaction. */
 export const CONTROL: ActivityOptions = {
   taskQueue: CORE_QUEUE,
   startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: SILENCE,
   retry: UNTIL_IT_WORKS,
 };
 
-/** Work that heartbeats every two seconds; a worker that is silent for ten has died or is frozen. */
+/** Work that calls a vendor, for seconds. */
 export const DELIVERY: ActivityOptions = {
   taskQueue: DELIVERY_QUEUE,
   startToCloseTimeout: '10 minutes',
-  heartbeatTimeout: '10 seconds',
+  heartbeatTimeout: SILENCE,
   retry: UNTIL_IT_WORKS,
 };
 
