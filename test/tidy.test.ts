@@ -45,6 +45,7 @@ describe('code', () => {
       'dev/bench/api-process.ts',
       'dev/bench/redis.ts',
       'dev/bench/regente.ts',
+      'dev/chaos/installation.ts',
       'dev/demo/main.ts',
       'dev/dev.ts',
       'dev/generate-client.js',

@@ -1,0 +1,150 @@
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Decimal } from 'decimal.js';
+import { addsUp, parseReference, type PeopleCounts } from '../../domain/communications';
+import type { CampaignView } from '../demo/campaign';
+import { createDemoCompany, logIn, setUpAccount, type DemoAccount } from '../demo/company';
+import { generateAudience } from '../demo/example-csv';
+import type { ApiClient } from '../demo/http';
+import type { Installation } from './installation';
+
+/** A company with people, money and an account at the vendor, worked through the API. */
+export interface Office {
+  operator: ApiClient;
+  supervisor: ApiClient;
+  account: DemoAccount;
+}
+
+/** An approved campaign. */
+export interface Launched {
+  id: string;
+  executionId: string;
+  recipients: number;
+}
+
+const BUDGET = '100000.00';
+const PRICE = '0.0750';
+const LOOK_MS = 100;
+
+/** Needs a running API. */
+export async function openOffice({ db, apiUrl, sandbox }: Installation): Promise<Office> {
+  const people = await createDemoCompany(db);
+  const [director, operator, supervisor] = await Promise.all([
+    logIn(apiUrl, people.director),
+    logIn(apiUrl, people.operator),
+    logIn(apiUrl, people.supervisor),
+  ]);
+  const account = await setUpAccount(director, {
+    sandboxUrl: sandbox.url,
+    ratePerSecond: null,
+    budget: BUDGET,
+  });
+  return { operator, supervisor, account };
+}
+
+/** A campaign without an audience; `fields` are those beyond name, wallet, broker and message. */
+export function createDraft(
+  { operator, account: { walletId, brokerId } }: Office,
+  fields: Record<string, unknown> = {},
+): Promise<{ id: string }> {
+  return operator.post('/v1/campaigns', {
+    name: 'Acordo de novembro',
+    walletId,
+    brokerId,
+    baseMessage: 'Olá {{nome}}, temos uma proposta para você.',
+    ...fields,
+  });
+}
+
+/** From the draft to the approval. */
+export async function launch(
+  office: Office,
+  recipients: number,
+  fields: Record<string, unknown> = {},
+): Promise<Launched> {
+  const { operator, supervisor } = office;
+  const { id } = await createDraft(office, fields);
+  const file = Readable.from(generateAudience(recipients, 7), { objectMode: false });
+  await operator.put(`/v1/campaigns/${id}/audience?fileName=pessoas.csv`, file, 'text/csv');
+  await operator.post(`/v1/campaigns/${id}/submit`);
+  const { executionId } = await supervisor.post<{ executionId: string }>(
+    `/v1/campaigns/${id}/approve`,
+  );
+  return { id, executionId, recipients };
+}
+
+/** Waits until the vendor has taken so many messages of everybody's. @throws when that takes too long. */
+export async function untilAccepted(
+  { sandbox }: Installation,
+  count: number,
+  withinMs = 60_000,
+): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const { accepted } = await sandbox.totals();
+    if (accepted >= count) return;
+    if (performance.now() > deadline)
+      throw new Error(`The vendor has taken ${accepted} messages, and waits for ${count}.`);
+    await delay(LOOK_MS);
+  }
+}
+
+/** Waits for the campaign's end, whatever becomes of the API meanwhile. @throws when that takes too long. */
+export async function untilFinished(
+  { operator }: Office,
+  { id }: Launched,
+  withinMs = 120_000,
+): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  let last = 'not known';
+  while (last !== 'FINISHED') {
+    if (performance.now() > deadline) throw new Error(`The campaign does not end: it is ${last}.`);
+    await delay(LOOK_MS);
+    last = await operator.get<CampaignView>(`/v1/campaigns/${id}`).then(
+      ({ state }) => state,
+      (error: unknown) => String(error),
+    );
+  }
+}
+
+/** What became of a campaign, by us and by the vendor. */
+export interface Verdict {
+  counts: PeopleCounts;
+  money: CampaignView['progress']['money'];
+  /** People whose message the vendor has taken more than once. */
+  duplicated: number;
+  /** People who are `sent` here and whom the vendor does not know. */
+  lost: number;
+  /** Sums that do not hold. */
+  wrong: string[];
+}
+
+/** Holds the campaign's own report against what the vendor has truly taken. */
+export async function judge(
+  { sandbox }: Installation,
+  { operator }: Office,
+  { id, executionId, recipients }: Launched,
+): Promise<Verdict> {
+  const { progress } = await operator.get<CampaignView>(`/v1/campaigns/${id}`);
+  const { counts, fish, money } = progress;
+  const taken = new Map<string, number>();
+  for (const { reference } of await sandbox.accepted()) {
+    if (parseReference(reference)?.sourceId !== executionId) continue;
+    taken.set(reference, (taken.get(reference) ?? 0) + 1);
+  }
+  const duplicated = [...taken.values()].filter((times) => times > 1).length;
+  const sent = counts.sent + fish.sent;
+  const charged = sent + counts.unknown + fish.unknown;
+  const wrong: string[] = [];
+  const check = (name: string, holds: boolean): void => {
+    if (!holds) wrong.push(name);
+  };
+  check('everybody of the file is in the report', counts.recipients === recipients);
+  check('the people add up', addsUp(counts) && addsUp(fish));
+  check('nobody got two messages', duplicated === 0);
+  check('who is sent was taken', sent <= taken.size);
+  check('who was taken is sent or unknown', taken.size <= charged);
+  check('money is the price of the charged', new Decimal(PRICE).mul(charged).eq(money.used));
+  check('no money is held', new Decimal(money.reserved).isZero());
+  return { counts, money, duplicated, lost: Math.max(0, sent - taken.size), wrong };
+}

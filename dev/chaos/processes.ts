@@ -1,0 +1,87 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { dirname } from 'node:path';
+import { RegenteError } from '../../domain/errors';
+import { NODE_FLAGS } from '../bench/node-flags';
+import { logTail, startServer, type ServerProcess } from '../stack/server-process';
+
+/** One process of a built Regente. */
+export interface RegenteProcess extends ServerProcess {
+  /** Where it answers; a worker only `/healthz` and `/readyz`. */
+  readonly url: string;
+  readonly logFile: string;
+  /** SIGSTOP: it stands still in the middle of whatever it does, and keeps its connections. */
+  freeze(): void;
+  thaw(): void;
+  /** What `/readyz` says; null when it does not answer at all. */
+  readiness(): Promise<Readiness | null>;
+  /** Resolves when it can work. @throws UNAVAILABLE with the end of its log when it has ended or takes too long. */
+  untilReady(withinMs?: number): Promise<void>;
+}
+
+export interface Readiness {
+  status: number;
+  /** By part: `ok`, or what is wrong with it. */
+  checks: Record<string, string>;
+}
+
+export interface ProcessOptions {
+  part: 'api' | 'worker';
+  /** `start.js` of a build. */
+  startFile: string;
+  env: Readonly<Record<string, string>>;
+  port: number;
+  /** Its output is appended to it; no two processes share one. */
+  logFile: string;
+}
+
+const READY_WITHIN_MS = 60_000;
+const LOOK_MS = 50;
+const ANSWER_WITHIN_MS = 5_000;
+
+/** Starts `start.js api` or `start.js worker` as production does; it ends with this process, whatever ends this one. */
+export async function startRegente(options: ProcessOptions): Promise<RegenteProcess> {
+  const { part, startFile, env, port, logFile } = options;
+  const server = await startServer({
+    command: process.execPath,
+    args: [...NODE_FLAGS, startFile, part],
+    cwd: dirname(startFile),
+    env: { ...env, HOST: '127.0.0.1', PORT: String(port), WORKER_HEALTH_PORT: String(port) },
+    user: null,
+    logFile,
+    stopSignal: 'SIGTERM',
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const readiness = async (): Promise<Readiness | null> => {
+    try {
+      const answer = await fetch(`${url}/readyz`, {
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      });
+      const { checks } = (await answer.json()) as { checks: Record<string, string> };
+      return { status: answer.status, checks };
+    } catch {
+      return null;
+    }
+  };
+  return {
+    ...server,
+    url,
+    logFile,
+    freeze: () => void process.kill(server.pid, 'SIGSTOP'),
+    thaw: () => void process.kill(server.pid, 'SIGCONT'),
+    readiness,
+    async untilReady(withinMs = READY_WITHIN_MS) {
+      const deadline = performance.now() + withinMs;
+      let last: Readiness | null = null;
+      while ((last = await readiness())?.status !== 200) {
+        if (server.hasExited() || performance.now() > deadline) {
+          const state = server.hasExited() ? await server.exited : JSON.stringify(last);
+          throw new RegenteError(
+            'UNAVAILABLE',
+            `The ${part} does not get ready (${state}). Its log ends with:\n${logTail(logFile)}`,
+          );
+        }
+        await delay(LOOK_MS);
+      }
+    },
+  };
+}
