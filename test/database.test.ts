@@ -244,9 +244,13 @@ describe('functions that look across companies', () => {
            AND has_table_privilege('regente_definer', c.oid, privilege) GROUP BY relname ORDER BY 1`,
     );
     expect(grants.map(({ grant }) => grant)).toEqual([
+      'contact_frequency: DELETE',
       'idempotency_keys: DELETE',
       'login_attempts: DELETE, INSERT, UPDATE',
+      'outbox: DELETE',
+      'rate_buckets: DELETE',
       'sessions: DELETE',
+      'webhook_inbox: DELETE',
     ]);
   });
 });

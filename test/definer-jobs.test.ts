@@ -97,26 +97,6 @@ describe('companies_with_due_events', () => {
   });
 });
 
-describe('prune_expired', () => {
-  test('removes expired sessions and answers older than a day, and nothing else', async () => {
-    const [old, young] = idsOf('sessions');
-    await force(`UPDATE sessions SET expires_at = now() - interval '1 second' WHERE id = $1`, old);
-    await force(
-      `UPDATE sessions SET expires_at = now() + interval '1 second' WHERE id = $1`,
-      young,
-    );
-    const age =
-      'UPDATE idempotency_keys SET created_at = now() - $2::interval WHERE company_id = $1';
-    await force(age, COMPANIES[0], '24 hours 1 second');
-    await force(age, COMPANIES[1], '23 hours');
-    await call('SELECT prune_expired()');
-    expect(await force('SELECT id FROM sessions')).toEqual([{ id: young }]);
-    expect(await force('SELECT company_id FROM idempotency_keys')).toEqual([
-      { company_id: COMPANIES[1] },
-    ]);
-  });
-});
-
 describe('ledger_ensure_partitions', () => {
   const partitions = async (): Promise<string[]> =>
     (
