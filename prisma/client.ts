@@ -14,6 +14,7 @@ const DISPATCH_SETTINGS = settings({
   // Every statement of the dispatch is a look-up by key. Its plans are cached per connection, often while a ledger
   // partition is still empty, and would otherwise scan it whole for as long as the connection lives.
   enable_seqscan: 'off',
+  plan_cache_mode: 'force_generic_plan',
   jit: 'off',
 });
 

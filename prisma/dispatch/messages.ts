@@ -173,12 +173,21 @@ export async function settlePeople(
     input.graceMs,
     settlements.map((each) => each.position),
     settlements.map((each) => each.outcome),
-    settlements.map((each) => storable(each.providerId)),
-    settlements.map((each) => storable(each.code)),
-    settlements.map((each) => each.permanent ?? null),
-    settlements.map((each) => (each.delayMs === undefined ? null : Math.ceil(each.delayMs))),
+    valuesOf(settlements, ({ providerId }) => storable(providerId)),
+    valuesOf(settlements, ({ code }) => storable(code)),
+    valuesOf(settlements, ({ permanent }) => permanent ?? null),
+    valuesOf(settlements, ({ delayMs }) => (delayMs === undefined ? null : Math.ceil(delayMs))),
     input.durable,
   ]);
+}
+
+/** One value per settlement; null for a column that none of them has, which is nearly every one when all goes well. */
+function valuesOf<T>(
+  settlements: readonly Settlement[],
+  read: (each: Settlement) => T | null,
+): (T | null)[] | null {
+  const values = settlements.map(read);
+  return values.every((value) => value === null) ? null : values;
 }
 
 const LONGEST_TEXT = 250;

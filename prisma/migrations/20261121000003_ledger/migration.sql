@@ -47,7 +47,7 @@ BEGIN
     first := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => i))::date;
     name := 'communications_' || to_char(first, 'YYYYMM');
     IF to_regclass('public.' || name) IS NULL THEN
-      EXECUTE format('CREATE TABLE %I PARTITION OF communications FOR VALUES FROM (%L) TO (%L) WITH (fillfactor = 70)',
+      EXECUTE format('CREATE TABLE %I PARTITION OF communications FOR VALUES FROM (%L) TO (%L) WITH (fillfactor = 50)',
         name, first, (first + interval '1 month')::date);
       made := made + 1;
     END IF;

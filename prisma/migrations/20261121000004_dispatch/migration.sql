@@ -137,6 +137,9 @@ DECLARE
   at timestamptz;
   positions int[];
   fresh boolean;
+  phones text[];
+  documents text[];
+  addresses text[];
   capped text[] := '{}';
   capped_until timestamptz[] := '{}';
   n_sending int; n_skipped int; n_queued int; n_done int; n_cut int; cost_marked numeric; was_queued int; last_done int;
@@ -173,58 +176,73 @@ BEGIN
     SELECT t.capped, t.until INTO capped, capped_until FROM dispatch_touch(e, positions, at) t;
   END IF;
 
-  -- Materialized: inlined, the look-ups of the gate would run once for every mention of their result.
-  WITH candidate AS MATERIALIZED (
-    SELECT r.*, r.units * e.price AS price,
-      CASE
-        WHEN r.skip_reason IS NOT NULL THEN r.skip_reason
-        WHEN EXISTS (SELECT FROM blocklist_entries x WHERE x.company_id = p_company AND x.phone = r.phone)
-          OR EXISTS (SELECT FROM blocklist_entries x WHERE x.company_id = p_company AND x.cpf_cnpj = r.cpf_cnpj)
-          THEN 'blocklist'
-        WHEN EXISTS (SELECT FROM opt_outs x WHERE x.company_id = p_company AND x.channel = e.channel AND x.address = r.address)
-          THEN 'opt_out'
-        WHEN e.send_until <= at THEN 'deadline'
-        WHEN p_bad_row THEN 'bad_row'
-      END AS refusal,
-      z.zone IS NOT NULL OR f.address IS NOT NULL AS deferred,
-      greatest(z.opens, f.until) AS opens,
-      CASE WHEN z.zone IS NOT NULL THEN 'send_window' ELSE 'frequency_cap' END AS why
-    FROM campaign_recipients r
-      LEFT JOIN unnest(p_zones, p_opens) z(zone, opens) ON z.zone = r.time_zone
-      LEFT JOIN unnest(capped, capped_until) f(address, until) ON f.address = r.address
-    WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
-  ), verdict AS MATERIALIZED (
+  -- One look-up in each list by what these people have: left to the planner, EXISTS may read a company's whole list.
+  SELECT array_agg(r.phone), array_agg(r.cpf_cnpj), array_agg(r.address) INTO phones, documents, addresses
+    FROM campaign_recipients r WHERE r.audience_id = e.audience_id AND r.position = ANY (positions);
+  SELECT array_agg(x.phone) INTO phones FROM blocklist_entries x
+    WHERE x.company_id = p_company AND x.phone = ANY (phones);
+  SELECT array_agg(x.cpf_cnpj) INTO documents FROM blocklist_entries x
+    WHERE x.company_id = p_company AND x.cpf_cnpj = ANY (documents);
+  SELECT array_agg(x.address) INTO addresses FROM opt_outs x
+    WHERE x.company_id = p_company AND x.channel = e.channel AND x.address = ANY (addresses);
+
+  WITH priced AS MATERIALIZED (
+    SELECT v.*, sum(CASE WHEN verdict = 'sending' THEN price ELSE 0 END) OVER (ORDER BY position) AS running
+    FROM (
+      SELECT t.*,
+        CASE
+          WHEN refusal IS NOT NULL THEN 'skipped'
+          WHEN NOT deferred THEN 'sending'
+          WHEN opens IS NULL OR opens > e.send_until THEN 'skipped'
+          ELSE 'queued'
+        END AS verdict
+      FROM (
+        SELECT r.position, r.address, r.nome, r.cpf_cnpj, r.idcob_contrato, r.custom_message, r.variables, r.is_fish,
+          r.units * e.price AS price,
+          CASE
+            WHEN r.skip_reason IS NOT NULL THEN r.skip_reason
+            WHEN r.phone = ANY (phones) OR r.cpf_cnpj = ANY (documents) THEN 'blocklist'
+            WHEN r.address = ANY (addresses) THEN 'opt_out'
+            WHEN e.send_until <= at THEN 'deadline'
+            WHEN p_bad_row THEN 'bad_row'
+          END AS refusal,
+          z.zone IS NOT NULL OR f.address IS NOT NULL AS deferred,
+          greatest(z.opens, f.until) AS opens,
+          CASE WHEN z.zone IS NOT NULL THEN 'send_window' ELSE 'frequency_cap' END AS why
+        FROM campaign_recipients r
+          LEFT JOIN unnest(p_zones, p_opens) z(zone, opens) ON z.zone = r.time_zone
+          LEFT JOIN unnest(capped, capped_until) f(address, until) ON f.address = r.address
+        WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
+      ) t
+    ) v
+  ), affordable AS MATERIALIZED (
     SELECT *,
-      CASE
-        WHEN refusal IS NOT NULL THEN 'skipped'
-        WHEN NOT deferred THEN 'sending'
-        WHEN opens IS NULL OR opens > e.send_until THEN 'skipped'
-        ELSE 'queued'
-      END AS verdict
-    FROM candidate
-  ), priced AS (
-    SELECT *, sum(CASE WHEN verdict = 'sending' THEN price ELSE 0 END) OVER (ORDER BY position) AS running FROM verdict
-  ), marked AS (
+      CASE verdict WHEN 'skipped' THEN coalesce(refusal, 'deadline') WHEN 'queued' THEN why END AS reason,
+      CASE verdict WHEN 'skipped' THEN 0 ELSE price END AS cost,
+      verdict = 'sending' AS now
+    FROM priced WHERE running <= b.reserved - b.spent - b.held OR running = 0
+  ), reached AS (
+    -- Nobody from next_position on has a row, and the batch's lock keeps it so.
     INSERT INTO communications AS c (company_id, ledger_month, source_id, position, channel, source_kind, state, reason,
       address, cost, is_fish, mark_id, attempt, credential_version, tries, marked_at, call_before, not_before, settled_at)
     SELECT p_company, e.ledger_month, p_execution, p.position, e.channel,
-      CASE e.execution_type WHEN 'test' THEN 'test' ELSE 'campaign' END, p.verdict,
-      CASE p.verdict WHEN 'skipped' THEN coalesce(p.refusal, 'deadline') WHEN 'queued' THEN p.why END,
-      p.address, CASE p.verdict WHEN 'skipped' THEN 0 ELSE p.price END, p.is_fish,
-      CASE p.verdict WHEN 'sending' THEN p_mark END, p_attempt, p_credential_version,
-      CASE p.verdict WHEN 'sending' THEN 1 ELSE 0 END,
-      CASE p.verdict WHEN 'sending' THEN at END, CASE p.verdict WHEN 'sending' THEN dispatch_mark.call_before END,
+      CASE e.execution_type WHEN 'test' THEN 'test' ELSE 'campaign' END, p.verdict, p.reason,
+      p.address, p.cost, p.is_fish, CASE WHEN p.now THEN p_mark END, p_attempt, p_credential_version, p.now::int,
+      CASE WHEN p.now THEN at END, CASE WHEN p.now THEN dispatch_mark.call_before END,
       CASE p.verdict WHEN 'queued' THEN p.opens END, CASE p.verdict WHEN 'skipped' THEN at END
-    FROM priced p
-    WHERE p.running <= b.reserved - b.spent - b.held OR p.running = 0
-    ORDER BY p.position
-    ON CONFLICT (ledger_month, source_id, position, step, channel) DO UPDATE SET
-      state = excluded.state, reason = excluded.reason, cost = excluded.cost, mark_id = excluded.mark_id,
-      attempt = excluded.attempt, credential_version = excluded.credential_version, tries = c.tries + excluded.tries,
-      marked_at = excluded.marked_at,
-      call_before = excluded.call_before, not_before = excluded.not_before, settled_at = excluded.settled_at
-      WHERE c.state = 'queued'
+    FROM affordable p WHERE fresh ORDER BY p.position
     RETURNING c.position, c.state, c.cost
+  ), due AS (
+    UPDATE communications c SET state = p.verdict, reason = p.reason, cost = p.cost, mark_id = CASE WHEN p.now THEN p_mark END,
+      attempt = p_attempt, credential_version = p_credential_version, tries = c.tries + p.now::int,
+      marked_at = CASE WHEN p.now THEN at END, call_before = CASE WHEN p.now THEN dispatch_mark.call_before END,
+      not_before = CASE p.verdict WHEN 'queued' THEN p.opens END, settled_at = CASE p.verdict WHEN 'skipped' THEN at END
+      FROM affordable p
+      WHERE NOT fresh AND c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = ANY (positions)
+        AND c.position = p.position AND c.step = 0 AND c.channel = e.channel AND c.state = 'queued'
+      RETURNING c.position, c.state, c.cost
+  ), marked AS (
+    SELECT * FROM reached UNION ALL SELECT * FROM due
   )
   SELECT count(*) FILTER (WHERE k.state = 'sending'), count(*) FILTER (WHERE k.state = 'skipped'),
     count(*) FILTER (WHERE k.state = 'queued'), count(*), coalesce(sum(k.cost) FILTER (WHERE k.state = 'sending'), 0),
@@ -232,7 +250,7 @@ BEGIN
     json_agg(json_build_array(p.position, p.address, p.nome, p.cpf_cnpj, p.idcob_contrato, p.custom_message, p.variables)
       ORDER BY p.position) FILTER (WHERE k.state = 'sending')
   INTO n_sending, n_skipped, n_queued, n_done, cost_marked, n_cut, last_done, messages
-  FROM marked k JOIN priced p USING (position);
+  FROM marked k JOIN affordable p USING (position);
 
   IF e.frequency_cap IS NOT NULL THEN
     -- These rows are locked since dispatch_touch.
