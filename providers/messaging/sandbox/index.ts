@@ -1,6 +1,6 @@
 import { CHANNELS } from '../../../domain/channels';
 import { createHttpClient } from '../http';
-import type { HttpClient } from '../http';
+import type { HttpCall, HttpClient } from '../http';
 import type {
   LookupResult,
   MessagingProvider,
@@ -67,7 +67,8 @@ class Account {
 
   async send(messages: readonly OutboundMessage[], context: SendContext): Promise<SendResult[]> {
     if (!this.#config.bulk) {
-      return Promise.all(messages.map((message) => this.#sendOne(message, context)));
+      const calls = messages.map((message) => this.#callOf(message, context));
+      return (await this.#http.callAll(calls)).map(sendResultOf);
     }
     const parts = await Promise.all(
       inParts(messages, BULK_LIMIT).map((part) => this.#sendBulk(part, context)),
@@ -93,17 +94,16 @@ class Account {
     return parts.flat();
   }
 
-  async #sendOne(message: OutboundMessage, context: SendContext): Promise<SendResult> {
+  #callOf(message: OutboundMessage, { mayBegin, requestTimeoutMs }: SendContext): HttpCall {
     const key = this.#config.idempotency === false ? [] : ['idempotency-key', message.reference];
-    const outcome = await this.#http.call({
+    return {
       method: 'POST',
       path: '/v1/messages',
       headers: [...this.#headers, ...key],
       body: JSON.stringify(wireMessage(message)),
-      mayBegin: context.mayBegin,
-      requestTimeoutMs: context.requestTimeoutMs,
-    });
-    return sendResultOf(outcome);
+      mayBegin,
+      requestTimeoutMs,
+    };
   }
 
   async #sendBulk(messages: OutboundMessage[], context: SendContext): Promise<SendResult[]> {
