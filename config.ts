@@ -90,10 +90,10 @@ export const Environment = z.object({
     .default(4)
     .describe('Streams in which a campaign is sent side by side.'),
   DISPATCH_BATCH_SIZE: whole(1, 5_000)
-    .default(500)
+    .default(1_000)
     .describe('People of a batch, for whom money is reserved at once.'),
   DISPATCH_MICRO_BATCH: whole(1, 1_000)
-    .default(100)
+    .default(200)
     .describe('People who are marked together, right before their calls.'),
   DISPATCH_LEASE_MS: whole(500, 4_000)
     .default(4_000)

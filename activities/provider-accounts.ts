@@ -1,6 +1,7 @@
 import { RegenteError } from '../domain/errors';
 import type { MessagingProvider } from '../providers/messaging/port';
 import { vendorFor } from '../providers/messaging/index';
+import { createCallFlow, type CallFlow } from './call-flow';
 import type { Database } from '../prisma/client';
 import type { Encryption } from '../prisma/encryption';
 import {
@@ -15,6 +16,7 @@ export interface ProviderAccount {
   readonly credentialId: string;
   readonly version: number;
   readonly provider: MessagingProvider;
+  readonly flow: CallFlow;
   /** Micro-batches in a row of which nothing reached the vendor. */
   failuresInRow: number;
   /** Until when its bucket is asked even where no rate is configured, because it has said "slower". */
@@ -53,10 +55,12 @@ export function createProviderAccounts({
     const row = await withTenant(db, companyId, (tx) =>
       readProviderAccount(tx, encryption, credentialId),
     );
+    const provider = openProvider(row);
     const account = {
       credentialId,
       version: row.version,
-      provider: openProvider(row),
+      provider,
+      flow: createCallFlow(provider.capabilities.concurrency),
       failuresInRow: 0,
       limitedUntilMs: 0,
     };

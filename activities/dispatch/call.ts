@@ -42,10 +42,12 @@ export async function callAndSettle(
 ): Promise<CallReport> {
   const { account, settings } = turn;
   const { messages, settlements } = compose(turn, call.people);
-  const results = await account.provider.send(
-    messages.map(({ message }) => message),
-    { mayBegin: call.lease.mayBegin, requestTimeoutMs: settings.providerTimeoutMs },
-  );
+  const results = await account.provider
+    .send(
+      messages.map(({ message }) => message),
+      { mayBegin: call.lease.mayBegin, requestTimeoutMs: settings.providerTimeoutMs },
+    )
+    .finally(account.flow.begin(messages.length));
   const report = assess(turn, results);
   const retryInMs = 'waitMs' in report ? report.waitMs : 0;
   messages.forEach(({ position }, i) => {

@@ -2,6 +2,7 @@ import { RegenteError } from '../../domain/errors';
 import { checkEnd, readExecution, type ExecutionView } from '../../prisma/campaign-executions';
 import { cancelBatch, closeBatch, type ExecutionRef } from '../../prisma/dispatch/batches';
 import { withTenant } from '../../prisma/tenant';
+import { createCallFlow } from '../call-flow';
 import type { ProviderAccount } from '../provider-accounts';
 import { reconcileBatch } from './reconcile';
 import { createTurn, type DispatchDeps, type Turn } from './turn';
@@ -62,11 +63,12 @@ async function openTurn(deps: DispatchDeps, execution: ExecutionView): Promise<T
 const goneAccount = (credentialId: string): ProviderAccount => ({
   credentialId,
   version: -1,
+  flow: createCallFlow(1),
   failuresInRow: 0,
   limitedUntilMs: 0,
   provider: {
     name: 'gone',
-    capabilities: { channels: [], maxBatch: 1, idempotency: false, lookup: false },
+    capabilities: { channels: [], maxBatch: 1, concurrency: 1, idempotency: false, lookup: false },
     send: (messages) =>
       Promise.resolve(messages.map(() => ({ kind: 'notCalled', code: 'ACCOUNT_GONE' }))),
     close: () => Promise.resolve(),

@@ -25,6 +25,8 @@ export const accountKey = (account: ProviderAccount): string =>
 
 /** The rate that a vendor without a configured one is asked at after it has said "slower". */
 const UNCONFIGURED_RATE = 10_000;
+/** For the queue in front of the connections to become shorter. */
+const QUEUE_WAIT_MS = 20;
 
 export function createPace(
   db: Database,
@@ -42,6 +44,8 @@ export function createPace(
   // A vendor that did not answer is tried with one person, so that an outage costs few a look-up, and fewer their fate.
   const most = (): number =>
     throttled || account.failuresInRow > 0 ? 1 : Math.min(settings.microBatch, perLease);
+  // Half a lease: the other half is for a vendor that becomes slower meanwhile.
+  const room = (): number => account.flow.room(settings.leaseMs / 2);
 
   const throttle = (): Bucket => ({
     companyId,
@@ -65,12 +69,14 @@ export function createPace(
 
   return {
     async take() {
+      const want = Math.min(most(), room());
+      if (want === 0) return { count: 0, waitMs: QUEUE_WAIT_MS, reason: 'rate_limit' };
       if (throttled) {
         const { granted, waitMs } = await takeTokens(db, throttle(), 1);
         if (granted === 0) return { count: 0, waitMs, reason: 'throttle' };
       }
-      if (!asksAccount()) return { count: most(), waitMs: 0, reason: 'rate_limit' };
-      const { granted, waitMs } = await takeTokens(db, accountBucket(), most());
+      if (!asksAccount()) return { count: want, waitMs: 0, reason: 'rate_limit' };
+      const { granted, waitMs } = await takeTokens(db, accountBucket(), want);
       if (granted === 0 && throttled) await returnTokens(db, throttle(), 1);
       return {
         count: granted,

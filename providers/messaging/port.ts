@@ -40,6 +40,8 @@ export interface ProviderCapabilities {
   channels: readonly Channel[];
   /** Messages per vendor request; 1 where there is no bulk endpoint. */
   maxBatch: number;
+  /** Messages that can be under way at once: connections times the messages of a request. */
+  concurrency: number;
   /** `same`: a repeated key answers the first result; `rejects`: a repeated key is refused, which proves acceptance. */
   idempotency: false | { ttlMs: number; onRepeat: 'same' | 'rejects' };
   /** Look-up by our reference; "not found" is final only `settlesAfterMs` after the call, and only where authoritative. */

@@ -47,6 +47,7 @@ function capabilitiesOf(config: SandboxConfig): ProviderCapabilities {
   return {
     channels: CHANNELS,
     maxBatch: config.bulk ? BULK_LIMIT : 1,
+    concurrency: config.connections * (config.bulk ? BULK_LIMIT : 1),
     idempotency: config.idempotency === false ? false : { ttlMs: KEY_LIFE_MS, onRepeat },
     lookup: config.lookup ? { settlesAfterMs: config.lookupSettlesMs, authoritative: true } : false,
   };

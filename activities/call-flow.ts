@@ -1,0 +1,37 @@
+/**
+ * What one process has under way with a vendor account, and how fast that goes: a mark is worth something only if its
+ * calls begin before the lease is over, so nobody is marked for whom the queue in front of the connections is too long.
+ */
+export interface CallFlow {
+  /** How many more messages can be begun within `withinMs`; not below 0. */
+  room(withinMs: number): number;
+  /** Counts messages as under way; the answer is called once, when all of them have ended. */
+  begin(count: number): () => void;
+}
+
+/** How much the newest measurement counts. */
+const WEIGHT = 0.5;
+
+/** @param atOnce messages that the account has connections for, and the assumption before anything was measured. */
+export function createCallFlow(
+  atOnce: number,
+  now: () => number = () => performance.now(),
+): CallFlow {
+  let underWay = 0;
+  let perMs: number | null = null;
+  return {
+    room: (withinMs) =>
+      Math.max(0, Math.max(atOnce, Math.floor((perMs ?? 0) * withinMs)) - underWay),
+    begin(count) {
+      underWay += count;
+      // First come, first called: when these have ended, all that was under way before them has.
+      const ahead = underWay;
+      const startedMs = now();
+      return () => {
+        underWay -= count;
+        const measured = ahead / Math.max(1, now() - startedMs);
+        perMs = perMs === null ? measured : perMs + (measured - perMs) * WEIGHT;
+      };
+    },
+  };
+}
