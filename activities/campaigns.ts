@@ -9,7 +9,8 @@ import {
 import { releaseReservations, type ExecutionRef } from '../prisma/dispatch/batches';
 import { withTenant } from '../prisma/tenant';
 import { cancelEverybody } from './dispatch/cancel';
-import { runLaneTurn, type LaneTurn, type LaneTurnInput } from './dispatch/lane-turn';
+import { createLaneRunner } from './dispatch/lane-runner';
+import type { LaneTurn, LaneTurnInput } from './dispatch/lane-turn';
 import { changeState } from './dispatch/state-change';
 import type { DispatchDeps } from './dispatch/turn';
 
@@ -26,6 +27,7 @@ const COUNT_TIMEOUT_MS = 60_000;
 
 export function createCampaignActivities(deps: DispatchDeps) {
   const { db, logger } = deps;
+  const runLane = createLaneRunner(deps);
 
   return {
     async readExecutionStatus({ companyId, executionId }: ExecutionRef): Promise<ExecutionStatus> {
@@ -42,7 +44,7 @@ export function createCampaignActivities(deps: DispatchDeps) {
     /** One turn of a lane: batches for some seconds. Runs again anywhere after a crash: the claims are in PostgreSQL. */
     async dispatchLane(input: LaneTurnInput): Promise<LaneTurn> {
       const { cancellationSignal } = Context.current();
-      return runLaneTurn(deps, input, () => cancellationSignal.aborted);
+      return runLane(input, () => cancellationSignal.aborted);
     },
 
     /**

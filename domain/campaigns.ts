@@ -143,5 +143,6 @@ export const WAIT_REASONS = [
   'throttle',
   'provider_down',
   'reconcile',
+  'internal_error',
 ] as const;
 export type WaitReason = (typeof WAIT_REASONS)[number];
