@@ -17,8 +17,10 @@ export interface ProviderAccount {
   readonly version: number;
   readonly provider: MessagingProvider;
   readonly flow: CallFlow;
-  /** Micro-batches in a row of which nothing reached the vendor. */
+  /** Micro-batches one after the other of which nothing reached the vendor. */
   failuresInRow: number;
+  /** The end of the pause after the last of them. */
+  restsUntilMs: number;
   /** Until when its bucket is asked even where no rate is configured, because it has said "slower". */
   limitedUntilMs: number;
 }
@@ -62,6 +64,7 @@ export function createProviderAccounts({
       provider,
       flow: createCallFlow(provider.capabilities.concurrency),
       failuresInRow: 0,
+      restsUntilMs: 0,
       limitedUntilMs: 0,
     };
     // Whoever still holds the old one finishes with it; its pool closes when its requests have ended.

@@ -94,6 +94,17 @@ describe('a vendor that answers nothing', () => {
     expect(shop.sandbox.totals().duplicated).toBe(0);
   });
 
+  test('holds up for a second at first, however many calls it strikes at once', async () => {
+    const race = await startRace(shop, { recipients: 80, batchSize: 10, lanes: 8 });
+    shop.sandbox.configure({ outage: 'hang' });
+    const lanes = Array.from({ length: 8 }, (_, lane) => shop.turns(race, lane));
+    const waits = await Promise.all(lanes);
+    for (const end of waits)
+      expect(end).toMatchObject({ kind: 'waiting', reason: 'provider_down' });
+    const longest = Math.max(...waits.map((end) => ('waitMs' in end ? end.waitMs : Infinity)));
+    expect(longest).toBeLessThanOrEqual(2_000);
+  });
+
   test('about one person does not keep a lane from its other batches', async () => {
     const config = { idempotency: false, lookup: true, lookupSettlesMs: 2_000 };
     const race = await startRace(

@@ -43,14 +43,28 @@ export function assess({ account }: Turn, results: readonly SendResult[]): CallR
   const reached =
     slowdowns.length > 0 ||
     told.some((each) => each.kind === 'accepted' || each.kind === 'rejected');
-  account.failuresInRow = reached ? 0 : account.failuresInRow + 1;
+  if (reached) {
+    account.failuresInRow = 0;
+    account.restsUntilMs = 0;
+  }
   if (slowdowns.length > 0) return { kind: 'slower', waitMs: Math.max(...slowdowns) };
-  if (!reached) return { kind: 'down', waitMs: Math.max(backoffMs(account), ...outages) };
+  if (!reached) return { kind: 'down', waitMs: Math.max(restMs(account), ...outages) };
   return outages.length > 0 ? { kind: 'down', waitMs: Math.max(...outages) } : { kind: 'fine' };
 }
 
-const backoffMs = ({ failuresInRow }: Turn['account']): number =>
-  Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (failuresInRow - 1));
+/**
+ * For how long the account is left alone after a failure: 1, 2, 4 … seconds. What ends in such a rest began before it,
+ * side by side with the call that led to it, so it is the same failure and not the next.
+ */
+function restMs(account: Turn['account']): number {
+  const now = Date.now();
+  if (now >= account.restsUntilMs) {
+    account.failuresInRow += 1;
+    const backoffMs = FIRST_BACKOFF_MS * 2 ** (account.failuresInRow - 1);
+    account.restsUntilMs = now + Math.min(LONGEST_BACKOFF_MS, backoffMs);
+  }
+  return account.restsUntilMs - now;
+}
 
 /** Tells the account's bucket, which all campaigns and workers share. Not essential: each of them would find out alone. */
 export async function slowDown(

@@ -65,6 +65,7 @@ const goneAccount = (credentialId: string): ProviderAccount => ({
   version: -1,
   flow: createCallFlow(1),
   failuresInRow: 0,
+  restsUntilMs: 0,
   limitedUntilMs: 0,
   provider: {
     name: 'gone',
