@@ -1,9 +1,7 @@
 // Production entry: `node dist/start.js [api|worker]`; without a word, both in one process.
-import { startApi } from './api/server';
 import { loadConfig, orExit, type Config } from './config';
 import { createLogger, type Logger } from './telemetry';
-import { startWorkerHealth } from './workers/health';
-import { startWorker, type RunningWorker } from './workers/main';
+import type { RunningWorker } from './workers/main';
 
 const PARTS = ['api', 'worker'] as const;
 
@@ -32,7 +30,11 @@ async function main(): Promise<void> {
   // Once: a second signal ends the process at once.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(0));
 
-  if (word !== 'worker') stops.push((await startApi(config)).stop);
+  // Each part is loaded only where it runs: it is most of a process's memory and of its start.
+  if (word !== 'worker') {
+    const { startApi } = await import('./api/server.js');
+    stops.push((await startApi(config)).stop);
+  }
   if (word !== 'api') {
     const worker = await runWorker(config, logger, stops, stopping.signal);
     worker?.ended.catch((error: unknown) => {
@@ -49,6 +51,8 @@ async function runWorker(
   stops: Stop[],
   untilAborted: AbortSignal,
 ): Promise<RunningWorker | undefined> {
+  const { startWorkerHealth } = await import('./workers/health.js');
+  const { startWorker } = await import('./workers/main.js');
   let worker: RunningWorker | undefined;
   const health = await startWorkerHealth({
     host: config.HOST,

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
-import { absolutePath } from 'swagger-ui-dist';
 import type { AppEnv } from './context';
 
 const PAGE = `<!doctype html>
@@ -31,6 +30,9 @@ const START = `SwaggerUIBundle({
   validatorUrl: null,
 });
 `;
+
+/** Only found, not loaded: the package's own module reads the whole page script into this process. */
+const SWAGGER_UI = dirname(require.resolve('swagger-ui-dist/package.json'));
 
 const ASSETS: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
@@ -73,7 +75,7 @@ export function docsRoutes(app: OpenAPIHono<AppEnv>) {
       const name = c.req.param('asset');
       const type = ASSETS[name];
       if (type === undefined) return c.notFound();
-      const file = await readFile(join(absolutePath(), name));
+      const file = await readFile(join(SWAGGER_UI, name));
       return c.body(new Uint8Array(file), 200, {
         'content-type': type,
         'cache-control': 'public, max-age=3600',
