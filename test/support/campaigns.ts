@@ -27,6 +27,8 @@ export interface MeansOptions {
   url?: string;
   /** Of the worker that is to open the account. */
   encryption?: Encryption;
+  /** Of the account, beyond address, token and secret. */
+  config?: Record<string, unknown>;
 }
 
 /** A wallet with money and an account at the stand-in vendor. */
@@ -36,11 +38,11 @@ export async function createMeans(
   options: MeansOptions = {},
 ): Promise<Means> {
   const { budget = '1000', price = '0.05', billingUnit = 'message', url, encryption } = options;
+  const account = { url, token: SANDBOX_TOKEN, webhookSecret: 'whsec-test', ...options.config };
   const walletId = await createWallet(db, companyId);
   const brokerId = await createBroker(db, companyId, { costPerMessage: price, billingUnit });
   const id = randomUUID();
-  const config = JSON.stringify({ url, token: SANDBOX_TOKEN, webhookSecret: 'whsec-test' });
-  const encryptedConfig = encryption?.encrypt(config, companyId, id) ?? '';
+  const encryptedConfig = encryption?.encrypt(JSON.stringify(account), companyId, id) ?? '';
   const credentialId = await createCredential(db, companyId, {
     id,
     walletId,
