@@ -8,3 +8,29 @@ export async function uploadOf(c: AppContext): Promise<Readable> {
   if (bodyUsed) return Readable.from([Buffer.from(await c.req.arrayBuffer())]);
   return body === null ? Readable.from([]) : Readable.fromWeb(body as WebStream<Uint8Array>);
 }
+
+const DISCARD_BYTES = 64 * 1024 * 1024;
+const DISCARD_MS = 2_000;
+
+/**
+ * Reads on without keeping what the client still sends of a file that was refused, so that it hears the answer and can
+ * go on with its connection. Of a client that has much more to send, the connection ends with the answer.
+ */
+export async function discardRest(c: AppContext, file: Readable): Promise<void> {
+  if (file.destroyed || file.readableEnded) return;
+  let timer: NodeJS.Timeout | undefined;
+  const ended = await new Promise<boolean>((resolve) => {
+    let bytes = 0;
+    timer = setTimeout(resolve, DISCARD_MS, false);
+    file.on('data', (chunk: Uint8Array) => {
+      bytes += chunk.byteLength;
+      if (bytes > DISCARD_BYTES) resolve(false);
+    });
+    for (const end of ['end', 'error', 'close']) file.once(end, () => resolve(true));
+    file.resume();
+  });
+  clearTimeout(timer);
+  if (ended) return;
+  file.pause();
+  c.header('Connection', 'close');
+}

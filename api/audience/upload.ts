@@ -13,7 +13,7 @@ import {
 import type { Audience as AudienceRow } from '../../prisma/generated/client';
 import type { CountryCode } from '../../domain/phones';
 import { actorOf, type ApiDeps, type AppContext } from '../context';
-import { uploadOf } from '../uploads';
+import { discardRest, uploadOf } from '../uploads';
 import { write } from '../write';
 import { readAudienceList } from './lists';
 import { parseAudienceCsv, type AudienceCsvOptions } from './parse';
@@ -105,7 +105,9 @@ async function loadFile(
       await watch.whileBusy(() => loader.add(batch, columns));
     }
   } catch (error) {
-    throw file.errored === null ? error : brokenOff(file.errored);
+    if (file.errored !== null) throw brokenOff(file.errored);
+    await discardRest(c, file);
+    throw error;
   } finally {
     watch.stop();
   }
