@@ -87,6 +87,7 @@ const NOTHING = new Set([
   '#NAME?',
   '#DIV/0!',
 ]);
+const LONGEST_NOTHING = Math.max(...[...NOTHING].map((word) => word.length));
 /** PostgreSQL cannot hold U+0000, and nobody wants to read the others; tab and line breaks may stay. */
 const CONTROL = /(?![\t\n\r])\p{Cc}|\p{Surrogate}|[\ufffe\uffff]/u;
 const CONTROLS = new RegExp(CONTROL.source, 'gu');
@@ -245,7 +246,7 @@ function inline(text: string | null): string | null {
 export function present(cells: readonly string[], index: number | undefined): string | null {
   if (index === undefined) return null;
   const cell = (cells[index] ?? '').trim();
-  return cell === '' || NOTHING.has(cell) ? null : cell;
+  return cell === '' || (cell.length <= LONGEST_NOTHING && NOTHING.has(cell)) ? null : cell;
 }
 
 /** What a report may show of a cell: one line, short, no control characters. */
@@ -268,8 +269,8 @@ export function recipientLookup(
 ): Lookup {
   return (name) => {
     if (Object.hasOwn(recipient.variables, name)) return recipient.variables[name];
+    if (name === 'primeiro_nome') return recipient.nome?.split(' ', 1)[0];
     const field = fieldOfName(name);
-    if (field !== undefined) return recipient[field];
-    return name === 'primeiro_nome' ? recipient.nome?.split(' ', 1)[0] : undefined;
+    return field === undefined ? undefined : recipient[field];
   };
 }

@@ -20,7 +20,17 @@ export interface StoredReject {
   value: string | null;
 }
 
-export interface PlacedRecipient {
+export interface Chunk {
+  recipients: CopyBuffer;
+  rejects: readonly StoredReject[];
+  /**
+   * The writing of the chunk before, with which this one fails. Two may be sent to the server at once, but not inserted:
+   * on the same pages of the same indexes they stand in each other's way, and leave them and the table out of order.
+   */
+  previous: Promise<void>;
+}
+
+interface PlacedRecipient {
   position: number;
   recipient: AudienceRecipient;
   units: number;
@@ -43,28 +53,37 @@ const STAGING = `
 export class CopyBuffer {
   #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   #length = 0;
+  /** Some lines that are not bytes yet: one call for all of them. */
+  #lines = '';
 
   get isEmpty(): boolean {
-    return this.#length === 0;
+    return this.#length + this.#lines.length === 0;
   }
 
   /** Good until the next `push` or `clear`. */
   get bytes(): Buffer {
+    this.#flush();
     return this.#bytes.subarray(0, this.#length);
   }
 
   push({ position, recipient, units, skipReason }: PlacedRecipient): void {
     const { address, nome, phone, email, cpfCnpj, idcobContrato, customMessage } = recipient;
-    const line =
+    this.#lines +=
       `${position}\t${address}\t${copyText(nome)}\t${phone ?? NULL}\t${email ?? NULL}\t${cpfCnpj ?? NULL}\t` +
       `${copyText(idcobContrato)}\t${copyText(customMessage)}\t${copyText(JSON.stringify(recipient.variables))}\t` +
       `${recipient.timeZone}\t${units}\t${skipReason ?? NULL}\n`;
-    this.#reserve(3 * line.length);
-    this.#length += this.#bytes.write(line, this.#length);
+    if (this.#lines.length >= LINES_CHARS) this.#flush();
   }
 
   clear(): void {
     this.#length = 0;
+    this.#lines = '';
+  }
+
+  #flush(): void {
+    this.#reserve(3 * this.#lines.length);
+    this.#length += this.#bytes.write(this.#lines, this.#length);
+    this.#lines = '';
   }
 
   #reserve(bytes: number): void {
@@ -76,6 +95,7 @@ export class CopyBuffer {
 }
 
 const FIRST_BYTES = 1024 * 1024;
+const LINES_CHARS = 4 * 1024;
 const NULL = '\\N';
 
 const SPECIAL = /[\\\t\n\r]/;
@@ -98,26 +118,31 @@ function copyText(text: string | null): string {
 export async function insertChunk(
   db: Database,
   upload: UploadKey,
-  recipients: CopyBuffer,
-  rejects: readonly StoredReject[],
+  { recipients, rejects, previous }: Chunk,
 ): Promise<void> {
   await withTenantConnection(db, upload.companyId, async (connection) => {
-    // The commit that makes the audience ready carries these to the disk as well.
-    await connection.query(`SET LOCAL synchronous_commit = off; ${STAGING}`);
-    if (!recipients.isEmpty) await copyRecipients(connection, upload, recipients.bytes);
+    // The commit that makes the audience ready carries these to the disk as well. Waiting for the turn is idleness.
+    await connection.query(
+      `SET LOCAL synchronous_commit = off; SET LOCAL idle_in_transaction_session_timeout = '60s'; ${STAGING}`,
+    );
+    if (!recipients.isEmpty) await stage(connection, recipients.bytes);
+    await previous;
+    if (!recipients.isEmpty) await insertStaged(connection, upload);
     if (rejects.length > 0) await insertRejects(connection, upload, rejects);
     await requireRunning(connection, upload);
   });
 }
 
-async function copyRecipients(
-  connection: TenantConnection,
-  { companyId, audienceId }: UploadKey,
-  lines: Buffer,
-): Promise<void> {
+async function stage(connection: TenantConnection, lines: Buffer): Promise<void> {
   const stream = connection.query(copyFrom(`COPY audience_staging (${COLUMNS}) FROM STDIN`));
   stream.end(lines);
   await finished(stream);
+}
+
+async function insertStaged(
+  connection: TenantConnection,
+  { companyId, audienceId }: UploadKey,
+): Promise<void> {
   await connection.query(
     `INSERT INTO campaign_recipients (company_id, audience_id, ${COLUMNS}) SELECT $1, $2, ${COLUMNS} FROM audience_staging`,
     [companyId, audienceId],

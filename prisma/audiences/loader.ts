@@ -18,7 +18,7 @@ import {
 import { addressKind } from '../../domain/channels';
 import type { Database } from '../client';
 import { AddressSet } from './addresses';
-import { CopyBuffer, insertChunk, type StoredReject } from './chunks';
+import { CopyBuffer, insertChunk, type Chunk, type StoredReject } from './chunks';
 import type { AudienceUpload } from './uploads';
 
 /** Some rows of a file or list, in their order. */
@@ -38,7 +38,7 @@ export interface LoadedAudience {
 
 /** Larger ones gain nothing and cost memory. */
 const CHUNK_ROWS = 10_000;
-/** One is written while the next is read and a third is made. */
+/** One is inserted while the next is sent and a third is made. */
 const CHUNKS_AT_ONCE = 2;
 /** More are counted and not kept; nobody reads them. */
 const MAX_STORED_REJECTS = 100_000;
@@ -70,6 +70,7 @@ export class AudienceLoader {
   readonly #spare: CopyBuffer[] = [];
   #rejects: StoredReject[] = [];
   #writing: Promise<void>[] = [];
+  #last: Promise<void> = Promise.resolve();
 
   constructor(db: Database, upload: AudienceUpload) {
     this.#db = db;
@@ -159,15 +160,16 @@ export class AudienceLoader {
     if (this.#writing.length >= CHUNKS_AT_ONCE) await this.#writing.shift();
     this.#recipients = this.#spare.pop() ?? new CopyBuffer();
     [this.#rejects, this.#chunkRows] = [[], 0];
-    const written = this.#writeChunk(recipients, rejects);
+    const written = this.#writeChunk({ recipients, rejects, previous: this.#last });
+    this.#last = written;
     // Whoever waits for it learns of a failure; until then nobody does.
     written.catch(() => undefined);
     this.#writing.push(written);
   }
 
-  async #writeChunk(recipients: CopyBuffer, rejects: StoredReject[]): Promise<void> {
-    await insertChunk(this.#db, this.#upload, recipients, rejects);
-    recipients.clear();
-    this.#spare.push(recipients);
+  async #writeChunk(chunk: Chunk): Promise<void> {
+    await insertChunk(this.#db, this.#upload, chunk);
+    chunk.recipients.clear();
+    this.#spare.push(chunk.recipients);
   }
 }
