@@ -30,6 +30,7 @@ export function createCampaignActivities(deps: DispatchDeps) {
   const runLane = createLaneRunner(deps);
 
   return {
+    /** Throws NOT_FOUND, which no retry mends: the workflow parks. */
     async readExecutionStatus({ companyId, executionId }: ExecutionRef): Promise<ExecutionStatus> {
       const view = await withTenant(db, companyId, (tx) => readExecution(tx, executionId));
       const startsInMs =
@@ -37,6 +38,7 @@ export function createCampaignActivities(deps: DispatchDeps) {
       return { state: view.state, lanes: view.lanes, startsInMs };
     },
 
+    /** PENDING → PROCESSING; nothing when somebody else has changed the state. */
     async startExecution(ref: ExecutionRef): Promise<void> {
       await changeState(db, { ...ref, verb: 'start' });
     },
@@ -48,8 +50,9 @@ export function createCampaignActivities(deps: DispatchDeps) {
     },
 
     /**
-     * PAUSING → PAUSED once no marked call can begin any more. Answers how long to wait before asking again; 0 when
-     * done. By the version read before the rows: an answer about an earlier pause must not end a later one.
+     * PAUSING → PAUSED once no marked call can begin any more. Answers how long to wait before asking again, in
+     * milliseconds; 0 when done. By the version read before the rows: an answer about an earlier pause must not end a
+     * later one.
      */
     async finishPause(ref: ExecutionRef): Promise<number> {
       const { state, controlVersion, waitMs } = await withTenant(db, ref.companyId, async (tx) => ({
@@ -63,7 +66,10 @@ export function createCampaignActivities(deps: DispatchDeps) {
       return 0;
     },
 
-    /** Cancels everybody not reached, reconciles the rest without repeats, closes the batches, ends the execution. */
+    /**
+     * Cancels everybody not reached, reconciles the rest without repeats, closes the batches, ends the execution.
+     * Answers how long to wait before asking again, in milliseconds; 0 when done.
+     */
     async finishCancel(ref: ExecutionRef): Promise<number> {
       const waitMs = await cancelEverybody(deps, ref);
       if (waitMs > 0) return waitMs;

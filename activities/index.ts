@@ -7,10 +7,28 @@ export interface ActivityDeps {
   notices: NoticeDeps;
 }
 
-/** Every activity of the worker, by name. A name given twice does not compile. */
-export function createActivities({ dispatch, notices }: ActivityDeps) {
+type CampaignActivities = ReturnType<typeof createCampaignActivities>;
+type NoticeActivities = ReturnType<typeof createNoticeActivities>;
+
+/** Every activity of the worker. A name given twice does not compile, nor does one that is left out. */
+export function createActivities(deps: ActivityDeps): CampaignActivities & NoticeActivities {
+  // Named one by one: a spread of both would let the second quietly take the place of the first.
+  const {
+    readExecutionStatus,
+    startExecution,
+    dispatchLane,
+    finishPause,
+    finishCancel,
+    finishExecution,
+  } = createCampaignActivities(deps.dispatch);
+  const { sendNotice } = createNoticeActivities(deps.notices);
   return {
-    ...createCampaignActivities(dispatch),
-    ...createNoticeActivities(notices),
+    readExecutionStatus,
+    startExecution,
+    dispatchLane,
+    finishPause,
+    finishCancel,
+    finishExecution,
+    sendNotice,
   };
 }
