@@ -3,10 +3,9 @@ import { RegenteError } from '../domain/errors';
 import { PLATFORM_SLUG } from '../domain/permissions';
 import type { Database } from './client';
 import { unlessTaken } from './conflicts';
-import { fromDatabase } from './errors';
 import type { Company, Prisma } from './generated/client';
 import { lookupCompany } from './sessions';
-import { withTenant, type TenantTx } from './tenant';
+import { queryAcross, withTenant, type TenantTx } from './tenant';
 
 /** The company of this transaction. */
 export async function getCompany(tx: TenantTx): Promise<Company> {
@@ -94,14 +93,10 @@ export async function listCompanies(
   db: Database,
   { text, before, limit }: { text?: string; before?: string; limit: number },
 ): Promise<ListedCompany[]> {
-  try {
-    const { rows } = await db.pool.query<ListedCompany>(
-      `SELECT id, name, slug, domain, time_zone AS "timeZone", currency, created_at AS "createdAt"
-         FROM list_companies($1, $2, $3)`,
-      [text ?? null, before ?? null, limit],
-    );
-    return rows;
-  } catch (error) {
-    throw fromDatabase(error);
-  }
+  return queryAcross(
+    db,
+    `SELECT id, name, slug, domain, time_zone AS "timeZone", currency, created_at AS "createdAt"
+       FROM list_companies($1, $2, $3)`,
+    [text ?? null, before ?? null, limit],
+  );
 }

@@ -1,7 +1,6 @@
 import type { Database } from './client';
 import { callDispatch } from './dispatch/call';
-import { fromDatabase } from './errors';
-import { withTenantConnection } from './tenant';
+import { queryAcross, withTenantConnection } from './tenant';
 
 /** Where a vendor's callback belongs, found by the secret part of its path. */
 export interface WebhookRoute {
@@ -10,19 +9,17 @@ export interface WebhookRoute {
   provider: string;
 }
 
+/** Nothing for a path that nobody was given. */
 export async function lookupWebhook(
   db: Database,
   token: string,
 ): Promise<WebhookRoute | undefined> {
-  try {
-    const { rows } = await db.pool.query<WebhookRoute>(
-      `SELECT credential_id AS "credentialId", company_id AS "companyId", provider FROM lookup_webhook($1)`,
-      [token],
-    );
-    return rows[0];
-  } catch (error) {
-    throw fromDatabase(error);
-  }
+  const [route] = await queryAcross<WebhookRoute>(
+    db,
+    `SELECT credential_id AS "credentialId", company_id AS "companyId", provider FROM lookup_webhook($1)`,
+    [token],
+  );
+  return route;
 }
 
 export interface InboxEvent {
@@ -65,11 +62,12 @@ const MAX_AGE = '3 days';
 
 /** Applies up to `limit` due events per company to the ledger. Answers how many were looked at. */
 export async function applyDueEvents(db: Database, limit: number): Promise<number> {
-  const { rows } = await db.pool.query<{ company_id: string }>(
-    'SELECT company_id FROM companies_with_due_events()',
+  const companies = await queryAcross<{ companyId: string }>(
+    db,
+    'SELECT company_id AS "companyId" FROM companies_with_due_events()',
   );
   let picked = 0;
-  for (const { company_id: companyId } of rows) {
+  for (const { companyId } of companies) {
     const result = await callDispatch<{ picked: number }>(db, 'apply_delivery_events', [
       companyId,
       limit,

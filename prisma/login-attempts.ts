@@ -1,5 +1,5 @@
 import type { Database } from './client';
-import { fromDatabase } from './errors';
+import { queryAcross } from './tenant';
 
 /** A guess is counted per subject (an address, an account) in fixed windows. */
 export interface AttemptWindow {
@@ -12,7 +12,7 @@ export async function countAttempt(
   db: Database,
   { subject, windowMs }: AttemptWindow,
 ): Promise<number> {
-  const rows = await call<{ attempts: number }>(
+  const rows = await queryAcross<{ attempts: number }>(
     db,
     `SELECT count_login_attempt($1, $2 * interval '1 millisecond') AS attempts`,
     [subject, windowMs],
@@ -25,16 +25,8 @@ export async function forgiveAttempt(
   db: Database,
   { subject, windowMs }: AttemptWindow,
 ): Promise<void> {
-  await call(db, `SELECT forgive_login_attempt($1, $2 * interval '1 millisecond')`, [
+  await queryAcross(db, `SELECT forgive_login_attempt($1, $2 * interval '1 millisecond')`, [
     subject,
     windowMs,
   ]);
-}
-
-async function call<T extends object>(db: Database, sql: string, values: unknown[]): Promise<T[]> {
-  try {
-    return (await db.pool.query<T>(sql, values)).rows;
-  } catch (error) {
-    throw fromDatabase(error);
-  }
 }

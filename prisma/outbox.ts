@@ -1,6 +1,5 @@
 import type { Database } from './client';
-import { fromDatabase } from './errors';
-import { withTenant } from './tenant';
+import { queryAcross, withTenant } from './tenant';
 
 export interface OutboxEntry {
   id: string;
@@ -11,7 +10,7 @@ export interface OutboxEntry {
 
 /** What the engine has not been told yet, across companies, oldest first. */
 export async function listDueOutbox(db: Database, limit: number): Promise<OutboxEntry[]> {
-  return query(
+  return queryAcross(
     db,
     `SELECT id, company_id AS "companyId", topic, subject_id AS "subjectId" FROM outbox_due($1)`,
     [limit],
@@ -51,20 +50,9 @@ export async function listOpenExecutions(
   after: string,
   limit: number,
 ): Promise<OpenExecution[]> {
-  return query(db, 'SELECT id, company_id AS "companyId", state FROM open_executions($1, $2)', [
-    after,
-    limit,
-  ]);
-}
-
-async function query<T extends object>(
-  db: Database,
-  text: string,
-  values: unknown[],
-): Promise<T[]> {
-  try {
-    return (await db.pool.query<T>(text, values)).rows;
-  } catch (error) {
-    throw fromDatabase(error);
-  }
+  return queryAcross(
+    db,
+    'SELECT id, company_id AS "companyId", state FROM open_executions($1, $2)',
+    [after, limit],
+  );
 }

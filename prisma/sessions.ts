@@ -1,9 +1,8 @@
 import { notFound } from '../domain/errors';
 import type { Permission, Role } from '../domain/permissions';
 import type { Database } from './client';
-import { fromDatabase } from './errors';
 import type { Session } from './generated/client';
-import type { TenantTx } from './tenant';
+import { queryAcross, type TenantTx } from './tenant';
 import { hashToken, newToken, SESSION_PREFIX } from './tokens';
 
 export interface SessionOwner {
@@ -120,11 +119,7 @@ async function lookup<T extends object>(
   sql: string,
   value: Uint8Array | string,
 ): Promise<T | undefined> {
-  try {
-    const given = typeof value === 'string' ? value : Buffer.from(value);
-    const { rows } = await db.pool.query<T>(sql, [given]);
-    return rows[0];
-  } catch (error) {
-    throw fromDatabase(error);
-  }
+  const given = typeof value === 'string' ? value : Buffer.from(value);
+  const [found] = await queryAcross<T>(db, sql, [given]);
+  return found;
 }

@@ -74,3 +74,19 @@ export async function withTenantConnection<T>(
 }
 
 const ignore = (): void => {};
+
+/**
+ * Asks one of the functions that look across companies. Outside of any tenant, so that a table shows nothing here.
+ * Throws RegenteError for what the database cannot do now (UNAVAILABLE).
+ */
+export async function queryAcross<Row extends object>(
+  db: Database,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  try {
+    return (await db.pool.query<Row>(sql, [...values])).rows;
+  } catch (error) {
+    throw fromDatabase(error);
+  }
+}

@@ -1,4 +1,5 @@
 import type { Database } from './client';
+import { queryAcross } from './tenant';
 
 /** Months of ledger partitions that are kept ready; `readyz` fails under three. */
 const MONTHS_AHEAD = 4;
@@ -11,13 +12,14 @@ const PRUNED_AT_ONCE = 5_000;
  * hour, it looks at every row about once a day. Answers how many rows it has removed.
  */
 export async function runUpkeep(db: Database, now: Date = new Date()): Promise<number> {
-  await db.pool.query('SELECT ledger_ensure_partitions($1)', [MONTHS_AHEAD]);
+  await queryAcross(db, 'SELECT ledger_ensure_partitions($1)', [MONTHS_AHEAD]);
   for (let total = 0; ;) {
-    const { rows } = await db.pool.query<{ removed: number }>(
+    const [row] = await queryAcross<{ removed: number }>(
+      db,
       'SELECT prune_expired($1, $2) AS removed',
       [PRUNED_AT_ONCE, now.getUTCHours()],
     );
-    const removed = rows[0]?.removed ?? 0;
+    const removed = row?.removed ?? 0;
     if (removed === 0) return total;
     total += removed;
   }

@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { fromDatabase } from './errors';
+import type { NoticePurpose } from '../domain/notices';
 import type { Database } from './client';
 import type { Encryption } from './encryption';
-import type { TenantTx } from './tenant';
+import { queryAcross, type TenantTx } from './tenant';
 import { hashToken, newToken } from './tokens';
 
-export type TokenPurpose = 'invitation' | 'password_reset';
-
 const DAY_MS = 24 * 3_600_000;
-const LIFE_MS: Readonly<Record<TokenPurpose, number>> = {
+const LIFE_MS: Readonly<Record<NoticePurpose, number>> = {
   invitation: 7 * DAY_MS,
   password_reset: DAY_MS / 24,
 };
@@ -16,7 +14,7 @@ const LIFE_MS: Readonly<Record<TokenPurpose, number>> = {
 export interface TokenOwner {
   companyId: string;
   userId: string;
-  purpose: TokenPurpose;
+  purpose: NoticePurpose;
 }
 
 /**
@@ -46,7 +44,7 @@ export async function issueToken(
 export async function retireTokens(
   tx: TenantTx,
   userId: string,
-  purpose?: TokenPurpose,
+  purpose?: NoticePurpose,
 ): Promise<void> {
   await tx.verificationToken.updateMany({
     where: { userId, usedAt: null, ...(purpose === undefined ? {} : { purpose }) },
@@ -58,18 +56,15 @@ export async function retireTokens(
 export async function lookupToken(
   db: Database,
   token: string,
-  purpose: TokenPurpose,
+  purpose: NoticePurpose,
 ): Promise<{ tokenId: string; companyId: string; userId: string } | undefined> {
-  try {
-    const { rows } = await db.pool.query<{ tokenId: string; companyId: string; userId: string }>(
-      `SELECT token_id AS "tokenId", company_id AS "companyId", user_id AS "userId"
-         FROM lookup_verification_token($1) WHERE purpose = $2`,
-      [Buffer.from(hashToken(token)), purpose],
-    );
-    return rows[0];
-  } catch (error) {
-    throw fromDatabase(error);
-  }
+  const [owner] = await queryAcross<{ tokenId: string; companyId: string; userId: string }>(
+    db,
+    `SELECT token_id AS "tokenId", company_id AS "companyId", user_id AS "userId"
+       FROM lookup_verification_token($1) WHERE purpose = $2`,
+    [Buffer.from(hashToken(token)), purpose],
+  );
+  return owner;
 }
 
 /** Uses the token up. Answers false when somebody else was faster. */

@@ -1,5 +1,6 @@
+import type { NoticePurpose } from '../domain/notices';
 import { withTenant } from '../prisma/tenant';
-import { issueToken, type TokenPurpose } from '../prisma/verification-tokens';
+import { issueToken } from '../prisma/verification-tokens';
 import { PASSWORD, startTestApi, type Answer, type TestApi, type TestPerson } from './support/api';
 import { auditOf } from './support/audit';
 import { query } from './support/database';
@@ -25,7 +26,7 @@ const invite = async (): Promise<{ id: string; companyId: string; email: string 
 /** A fresh token, as its e-mail would carry it. */
 const tokenFor = async (
   { id: userId, companyId }: { id: string; companyId: string },
-  purpose: TokenPurpose,
+  purpose: NoticePurpose,
 ): Promise<string> => {
   const issued = await withTenant(api.deps.db, companyId, (tx) =>
     issueToken(tx, { companyId, userId, purpose }, null),
