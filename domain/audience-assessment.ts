@@ -1,5 +1,6 @@
+import type { BillingUnit } from './brokers';
 import { createComposer, type MessageFields } from './campaign-messages';
-import type { BillingUnit, CampaignMessage } from './campaign-plans';
+import type { CampaignMessage } from './campaign-plans';
 import type { Channel } from './channels';
 import { parseTemplate, templateVariables } from './message-templates';
 import { smsSegments, type SmsSize } from './sms-segments';

@@ -1,4 +1,6 @@
-import type { BillingUnit, CampaignMessage, Throttle } from './campaign-plans';
+import type { BillingUnit } from './brokers';
+import type { CampaignMessage, Throttle } from './campaign-plans';
+import type { BudgetPolicy } from './campaign-settings';
 import type { SendWindow } from './send-windows';
 
 /**
@@ -30,7 +32,7 @@ export interface CampaignOffer {
   sendUntil: string | null;
   sendWindow: SendWindow | null;
   throttle: Throttle;
-  onBudgetExhausted: 'pause' | 'fail';
+  onBudgetExhausted: BudgetPolicy;
 }
 
 /** An offer as it was frozen; `version` stands for all of it. */

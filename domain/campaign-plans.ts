@@ -1,3 +1,4 @@
+import type { BillingUnit } from './brokers';
 import type { QuietHours, SendWindow } from './send-windows';
 
 /** The campaign's own pace: time between two consecutive messages of the whole campaign. */
@@ -5,8 +6,6 @@ export type Throttle =
   | { type: 'none' }
   | { type: 'fixed'; delayMs: number }
   | { type: 'random'; minDelayMs: number; maxDelayMs: number };
-
-export type BillingUnit = 'message' | 'segment';
 
 /** What the recipients are told: a vendor template, or a text of our own. */
 export interface CampaignMessage {

@@ -5,6 +5,10 @@ import { nextAllowed, type QuietHours, type SendWindow } from './send-windows';
 export const THROTTLING_TYPES = ['none', 'fixed', 'random'] as const;
 export type ThrottlingType = (typeof THROTTLING_TYPES)[number];
 
+/** What happens to a campaign whose wallet has no money left: it waits for more, or it ends. */
+export const BUDGET_POLICIES = ['pause', 'fail'] as const;
+export type BudgetPolicy = (typeof BUDGET_POLICIES)[number];
+
 /** Seconds between two consecutive messages of the whole campaign; a random pause lies between the two. */
 export interface ThrottlingConfig {
   delayLimit?: number | undefined;

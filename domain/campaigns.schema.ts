@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CAMPAIGN_STATES } from './campaigns';
-import { THROTTLING_TYPES } from './campaign-settings';
-import { MESSAGE_STATES } from './communications';
+import { BUDGET_POLICIES, THROTTLING_TYPES } from './campaign-settings';
+import { RECIPIENT_STATES } from './communications';
 
 const Instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 const Seconds = z.number().min(0).max(86_400);
@@ -33,7 +33,7 @@ const Fields = z.strictObject({
   scheduledAt: Instant.nullable(),
   sendUntil: Instant.nullable(),
   sendWindow: SendWindow.nullable(),
-  onBudgetExhausted: z.enum(['pause', 'fail']),
+  onBudgetExhausted: z.enum(BUDGET_POLICIES),
 });
 
 /** A new draft. */
@@ -116,8 +116,7 @@ export const TestSendInput = z.strictObject({
 export type TestSendInput = z.infer<typeof TestSendInput>;
 
 export const RecipientFilter = z.object({
-  /** `waiting`: not reached yet. */
-  state: z.enum([...MESSAGE_STATES, 'waiting']).optional(),
+  state: z.enum(RECIPIENT_STATES).optional(),
   reason: z.string().max(200).optional(),
 });
 export type RecipientFilter = z.infer<typeof RecipientFilter>;

@@ -16,6 +16,10 @@ export const MESSAGE_STATES = [
 ] as const;
 export type MessageState = (typeof MESSAGE_STATES)[number];
 
+/** Where a person of an audience is: in the state of their message, or `waiting` for it, as no row of theirs is there yet. */
+export const RECIPIENT_STATES = [...MESSAGE_STATES, 'waiting'] as const;
+export type RecipientState = (typeof RECIPIENT_STATES)[number];
+
 /** The seeds' words for these states, so that data of older systems can be read. */
 export const SEED_STATES: Readonly<Record<string, MessageState>> = {
   PENDING: 'queued',

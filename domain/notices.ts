@@ -1,3 +1,5 @@
+import type { UserStatus } from './users';
+
 /** What account mail is about: the purposes of a verification token. */
 export type NoticePurpose = 'invitation' | 'password_reset';
 
@@ -72,7 +74,7 @@ export function noticeText(content: NoticeContent): string {
 
 export interface NoticeState {
   purpose: NoticePurpose;
-  userStatus: 'INVITED' | 'ACTIVE' | 'INACTIVE';
+  userStatus: UserStatus;
   usedAt: Date | null;
   expiresAt: Date;
   /** The encrypted token; null once it has been sent or replaced. */

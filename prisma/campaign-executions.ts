@@ -8,6 +8,7 @@ import {
   type WaitReason,
 } from '../domain/campaigns';
 import type { CampaignPlan } from '../domain/campaign-plans';
+import type { BudgetPolicy } from '../domain/campaign-settings';
 import type { Channel } from '../domain/channels';
 import { notFound } from '../domain/errors';
 import type { CampaignExecution } from './generated/client';
@@ -26,7 +27,7 @@ export interface ExecutionView {
   ledgerMonth: string;
   lanes: number;
   scheduledAtMs: number | null;
-  onBudgetExhausted: 'pause' | 'fail';
+  onBudgetExhausted: BudgetPolicy;
   waitingReason: string | null;
   plan: CampaignPlan;
 }
@@ -51,7 +52,7 @@ function viewOf(row: CampaignExecution): ExecutionView {
     ledgerMonth: row.ledgerMonth.toISOString().slice(0, 10),
     lanes: row.lanes,
     scheduledAtMs: row.scheduledAt?.getTime() ?? null,
-    onBudgetExhausted: row.onBudgetExhausted as 'pause' | 'fail',
+    onBudgetExhausted: row.onBudgetExhausted as BudgetPolicy,
     waitingReason: row.waitingReason,
     plan: row.plan as unknown as CampaignPlan,
   };

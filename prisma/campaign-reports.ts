@@ -1,5 +1,5 @@
 import type { RecipientFilter } from '../domain/campaigns.schema';
-import type { MessageState } from '../domain/communications';
+import type { MessageState, RecipientState } from '../domain/communications';
 import type { Database } from './client';
 import type { Campaign } from './generated/client';
 import { withTenantConnection, type TenantConnection, type TenantTx } from './tenant';
@@ -17,7 +17,7 @@ export interface ReportRow {
   idcobContrato: string | null;
   isFish: boolean;
   /** `waiting`: not reached yet. */
-  state: MessageState | 'waiting';
+  state: RecipientState;
   reason: string | null;
   permanent: boolean | null;
   providerMessageId: string | null;

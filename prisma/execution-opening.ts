@@ -1,4 +1,5 @@
 import type { CampaignPlan } from '../domain/campaign-plans';
+import type { BudgetPolicy } from '../domain/campaign-settings';
 import type { Channel } from '../domain/channels';
 import { RegenteError } from '../domain/errors';
 import { tellEngine } from './campaign-executions';
@@ -25,7 +26,7 @@ export interface ExecutionOpening {
   scheduledAt: Date | null;
   sendUntil: Date | null;
   frequencyCap: { max: number; periodHours: number } | null;
-  onBudgetExhausted: 'pause' | 'fail';
+  onBudgetExhausted: BudgetPolicy;
   plan: CampaignPlan;
   lanes: number;
   batchSize: number;

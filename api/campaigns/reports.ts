@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { RecipientFilter } from '../../domain/campaigns.schema';
-import { MESSAGE_STATES } from '../../domain/communications';
+import { RECIPIENT_STATES } from '../../domain/communications';
 import { RegenteError } from '../../domain/errors';
 import type { Database } from '../../prisma/client';
 import {
@@ -24,7 +24,7 @@ import { iso } from './show';
 import { CountedExecutionItem, showCounted } from './show-progress';
 import { tags } from './verbs';
 
-const state = z.enum([...MESSAGE_STATES, 'waiting']);
+const state = z.enum(RECIPIENT_STATES);
 const moment = z.iso.datetime().nullable();
 
 const Recipient = z

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Submission as Frozen } from '../../domain/campaign-offers';
 import { BILLING_UNITS } from '../../domain/brokers';
+import { BUDGET_POLICIES } from '../../domain/campaign-settings';
 import { CampaignInput } from '../../domain/campaigns.schema';
 import { submissionOf } from '../../prisma/campaigns/approval';
 import { readNames, readProgress } from '../../prisma/campaigns/progress';
@@ -54,7 +55,7 @@ const Submission = z
       minDelayMs: z.int().optional(),
       maxDelayMs: z.int().optional(),
     }),
-    onBudgetExhausted: z.enum(['pause', 'fail']),
+    onBudgetExhausted: z.enum(BUDGET_POLICIES),
   })
   .openapi('Submission');
 

@@ -1,7 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { CAMPAIGN_STATES, type CampaignState } from '../../domain/campaigns';
 import { CampaignInput } from '../../domain/campaigns.schema';
-import { THROTTLING_TYPES } from '../../domain/campaign-settings';
+import {
+  BUDGET_POLICIES,
+  THROTTLING_TYPES,
+  type BudgetPolicy,
+} from '../../domain/campaign-settings';
 import { settingsOf } from '../../prisma/campaigns';
 import type { Campaign as CampaignRow } from '../../prisma/generated/client';
 
@@ -29,7 +33,7 @@ export const CampaignItem = z
     scheduledAt: moment.nullable(),
     sendUntil: moment.nullable(),
     sendWindow: shape.sendWindow.unwrap(),
-    onBudgetExhausted: z.enum(['pause', 'fail']),
+    onBudgetExhausted: z.enum(BUDGET_POLICIES),
     clonedFrom: z.uuid().nullable(),
     submittedBy: z.uuid().nullable(),
     submittedAt: moment.nullable(),
@@ -66,7 +70,7 @@ export const showItem = (row: CampaignRow): z.infer<typeof CampaignItem> => {
     scheduledAt: iso(row.scheduledAt),
     sendUntil: iso(row.sendUntil),
     sendWindow: sendWindow === null ? null : { ...sendWindow, days: [...sendWindow.days] },
-    onBudgetExhausted: row.onBudgetExhausted as 'pause' | 'fail',
+    onBudgetExhausted: row.onBudgetExhausted as BudgetPolicy,
     clonedFrom: row.clonedFrom,
     submittedBy: row.submittedBy,
     submittedAt: iso(row.submittedAt),

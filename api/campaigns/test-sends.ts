@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { TestSendInput } from '../../domain/campaigns.schema';
-import { MESSAGE_STATES } from '../../domain/communications';
+import { RECIPIENT_STATES } from '../../domain/communications';
 import {
   openTestSend,
   readTestSend,
@@ -18,7 +18,7 @@ const TestSend = z
   .object({
     id: z.uuid(),
     to: z.string(),
-    state: z.enum([...MESSAGE_STATES, 'waiting']),
+    state: z.enum(RECIPIENT_STATES),
     reason: z.string().nullable(),
     providerMessageId: z.string().nullable(),
     cost: z.string(),

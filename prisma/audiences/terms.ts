@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { MessageTerms } from '../../domain/audience-assessment';
 import { canonicalJson } from '../../domain/campaign-offers';
 import { channelOf, messageOf, type CampaignSource } from '../campaigns/sources';
-import type { BillingUnit } from '../../domain/campaign-plans';
+import type { BillingUnit } from '../../domain/brokers';
 
 /** What a campaign's people would be told now, and how it is paid for. */
 export function termsOf(source: CampaignSource): MessageTerms {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { BillingUnit } from '../../domain/brokers';
 import { canonicalJson, type CampaignOffer, type Submission } from '../../domain/campaign-offers';
-import { throttleOf, timeProblems } from '../../domain/campaign-settings';
+import { throttleOf, timeProblems, type BudgetPolicy } from '../../domain/campaign-settings';
 import { RegenteError, type FieldError } from '../../domain/errors';
-import type { BillingUnit } from '../../domain/campaign-plans';
 import type { Audience } from '../generated/client';
 import { termsOf } from '../audiences/terms';
 import { countFish, fishBeside } from '../fish';
@@ -51,7 +51,7 @@ export async function makeOffer(tx: TenantTx, source: CampaignSource): Promise<C
     sendUntil: schedule.sendUntil?.toISOString() ?? null,
     sendWindow: schedule.sendWindow,
     throttle: throttleOf(throttlingType, throttlingConfig),
-    onBudgetExhausted: campaign.onBudgetExhausted as 'pause' | 'fail',
+    onBudgetExhausted: campaign.onBudgetExhausted as BudgetPolicy,
   };
 }
 

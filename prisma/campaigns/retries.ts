@@ -1,5 +1,6 @@
 import { requireAllowed, type CampaignState } from '../../domain/campaigns';
 import type { CampaignPlan } from '../../domain/campaign-plans';
+import type { BudgetPolicy } from '../../domain/campaign-settings';
 import type { Channel } from '../../domain/channels';
 import { RegenteError } from '../../domain/errors';
 import { openExecution } from '../execution-opening';
@@ -59,7 +60,7 @@ export async function retryFailed(
     scheduledAt: null,
     sendUntil: campaign.sendUntil,
     frequencyCap: source.company.frequencyCap,
-    onBudgetExhausted: last.onBudgetExhausted as 'pause' | 'fail',
+    onBudgetExhausted: last.onBudgetExhausted as BudgetPolicy,
     plan: {
       ...plan,
       quietHours: source.company.quietHours,

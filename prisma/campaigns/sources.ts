@@ -1,5 +1,6 @@
 import { throttleOf } from '../../domain/campaign-settings';
-import type { BillingUnit, CampaignMessage, CampaignPlan } from '../../domain/campaign-plans';
+import type { BillingUnit } from '../../domain/brokers';
+import type { CampaignMessage, CampaignPlan } from '../../domain/campaign-plans';
 import type { Channel } from '../../domain/channels';
 import { companySettings, type FrequencyCap } from '../../domain/companies';
 import type { FieldError } from '../../domain/errors';

@@ -1,7 +1,7 @@
 import { requireAllowed, type CampaignState } from '../../domain/campaigns';
 import { createComposer } from '../../domain/campaign-messages';
 import { requireText, testRecipient, type TestPerson } from '../../domain/campaign-test-sends';
-import type { MessageState } from '../../domain/communications';
+import type { MessageState, RecipientState } from '../../domain/communications';
 import type { AudienceRecipient } from '../../domain/audience-rows';
 import { notFound, RegenteError } from '../../domain/errors';
 import { smsSegments } from '../../domain/sms-segments';
@@ -111,7 +111,7 @@ export interface TestSend {
   id: string;
   to: string;
   /** As in the ledger; `waiting` before it is there. */
-  state: MessageState | 'waiting';
+  state: RecipientState;
   reason: string | null;
   providerMessageId: string | null;
   cost: string;
