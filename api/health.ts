@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { ledgerReachesAhead } from '../prisma/upkeep';
 import type { ApiDeps, AppEnv } from './context';
 
 const Check = z
@@ -38,13 +39,9 @@ export function healthRoutes({ db, engine }: ApiDeps) {
     });
 }
 
-/** Also fails while the ledger's partitions do not reach three months ahead (dispatch protocol §7). */
 async function checkDatabase(db: ApiDeps['db']): Promise<string> {
   try {
-    const { rows } = await db.pool.query<{ ahead: boolean }>(
-      `SELECT to_regclass('communications_' || to_char(now() AT TIME ZONE 'UTC' + interval '3 months', 'YYYYMM')) IS NOT NULL AS ahead`,
-    );
-    return rows[0]?.ahead === true ? 'ok' : 'ledger partitions are missing';
+    return (await ledgerReachesAhead(db)) ? 'ok' : 'ledger partitions are missing';
   } catch {
     return 'does not answer';
   }

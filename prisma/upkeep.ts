@@ -4,6 +4,17 @@ import { queryAcross } from './tenant';
 /** Months of ledger partitions that are kept ready; `readyz` fails under three. */
 const MONTHS_AHEAD = 4;
 
+/**
+ * Whether the ledger has its partitions for the next three months. Without them the first message of a month that has
+ * none would be refused, so this must be seen long before.
+ */
+export async function ledgerReachesAhead(db: Database): Promise<boolean> {
+  const { rows } = await db.pool.query<{ ahead: boolean }>(
+    `SELECT to_regclass('communications_' || to_char(now() AT TIME ZONE 'UTC' + interval '3 months', 'YYYYMM')) IS NOT NULL AS ahead`,
+  );
+  return rows[0]?.ahead === true;
+}
+
 /** Rows of each table that one statement removes, so that it stays far below its time limit. */
 const PRUNED_AT_ONCE = 5_000;
 

@@ -61,6 +61,14 @@ describe('code', () => {
     ).toEqual([]);
   });
 
+  test('asks the tables for something in prisma/ only', () => {
+    const production = code.filter((path) => /^(api|activities|workers|workflows)\//.test(path));
+    expect(production.length).toBeGreaterThan(50);
+    const query =
+      /\btx\.(?:\$\w+|\w+\.\w+)\(|\b(?:SELECT|UPDATE|DELETE|INSERT)\b[^;]*?\b(?:FROM|SET|INTO|to_regclass)\b/g;
+    expect(findings(production, query)).toEqual([]);
+  });
+
   test('has no file of more than 300 lines that are neither blank nor a comment', () => {
     const long = [...code, ...endingIn('.prisma', '.sh')].filter((path) => {
       const lines = readProjectFile(path).split('\n');

@@ -13,6 +13,7 @@ import {
 import { countExecutions } from '../../prisma/campaigns/progress';
 import { getCampaign } from '../../prisma/campaigns/scope';
 import { listExecutions } from '../../prisma/campaigns/executions';
+import { getCompany } from '../../prisma/companies';
 import type { Campaign } from '../../prisma/generated/client';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
@@ -151,10 +152,7 @@ export function reportRoutes({ db }: ApiDeps) {
       const { format, ...filter } = c.req.valid('query');
       const { campaign, timeZone } = await withTenant(db, actor.companyId, async (tx) => ({
         campaign: await getCampaign(tx, actor, c.req.valid('param').id),
-        ...(await tx.company.findUniqueOrThrow({
-          where: { id: actor.companyId },
-          select: { timeZone: true },
-        })),
+        timeZone: (await getCompany(tx)).timeZone,
       }));
       const columns = reportColumns(campaign.agendamentoId, format === 'csv' ? null : timeZone);
       const rows = reportRows(db, campaign, filter);

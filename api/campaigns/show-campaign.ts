@@ -3,6 +3,7 @@ import type { Submission as Frozen } from '../../domain/campaign-offers';
 import { BILLING_UNITS } from '../../domain/brokers';
 import { BUDGET_POLICIES } from '../../domain/campaign-settings';
 import { CampaignInput } from '../../domain/campaigns.schema';
+import { audienceOf } from '../../prisma/audiences';
 import { submissionOf } from '../../prisma/campaigns/approval';
 import { readNames, readProgress } from '../../prisma/campaigns/progress';
 import { isEditor } from '../../prisma/campaigns/scope';
@@ -92,10 +93,7 @@ export async function showCampaign(
   row: CampaignRow,
 ): Promise<z.infer<typeof Campaign>> {
   const progress = await readProgress(tx, row);
-  const audience =
-    row.audienceId === null
-      ? null
-      : await tx.audience.findUnique({ where: { id: row.audienceId } });
+  const audience = await audienceOf(tx, row);
   const creator = row.userId ?? row.apiKeyId;
   const { submittedBy, approvedBy, rejectedBy } = row;
   const names = await readNames(tx, [creator, submittedBy, approvedBy, rejectedBy]);

@@ -1,6 +1,6 @@
 import type { AudienceCounts } from '../../domain/audiences';
 import { getCampaign, type CampaignActor } from '../campaigns/scope';
-import type { Audience } from '../generated/client';
+import type { Audience, Campaign } from '../generated/client';
 import type { TenantTx } from '../tenant';
 import { runningUpload } from './uploads';
 
@@ -17,10 +17,16 @@ export async function readAudience(
   actor: CampaignActor,
   campaignId: string,
 ): Promise<CampaignAudience> {
-  const { audienceId } = await getCampaign(tx, actor, campaignId);
-  const audience =
-    audienceId === null ? null : await tx.audience.findUnique({ where: { id: audienceId } });
-  return { audience, upload: await runningUpload(tx, campaignId) };
+  const campaign = await getCampaign(tx, actor, campaignId);
+  return { audience: await audienceOf(tx, campaign), upload: await runningUpload(tx, campaignId) };
+}
+
+/** The audience that this campaign has now. */
+export async function audienceOf(
+  tx: TenantTx,
+  { audienceId }: Pick<Campaign, 'audienceId'>,
+): Promise<Audience | null> {
+  return audienceId === null ? null : tx.audience.findUnique({ where: { id: audienceId } });
 }
 
 export function countsOf(audience: Audience): AudienceCounts {
