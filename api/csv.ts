@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 
-/** `csv`: commas and decimal points; `csv-br`: as a Brazilian Excel opens it (BOM, semicolons, decimal commas). */
-export const CsvForm = z.enum(['csv', 'csv-br']);
+/** `csv`: commas and decimal points; `excel-br`: as a Brazilian Excel opens it (byte order mark, semicolons, decimal commas). */
+export const CsvForm = z.enum(['csv', 'excel-br']);
 export type CsvForm = z.infer<typeof CsvForm>;
 
 /** A text, a number of ours, or a decimal string of ours; only texts can hold what somebody else typed. */
@@ -58,10 +58,10 @@ async function* csvLines<Row>(
   rows: AsyncIterable<Row> | Iterable<Row>,
   form: CsvForm,
 ): AsyncGenerator<string, void> {
-  const separator = form === 'csv-br' ? ';' : ',';
+  const separator = form === 'excel-br' ? ';' : ',';
   const line = (cells: readonly CsvCell[]): string =>
     `${cells.map((cell) => written(cell, form)).join(separator)}\r\n`;
-  if (form === 'csv-br') yield '\ufeff';
+  if (form === 'excel-br') yield '\ufeff';
   yield line(columns.map(({ header }) => header));
   for await (const row of rows) yield line(columns.map(({ cell }) => cell(row)));
 }
@@ -70,7 +70,7 @@ function written(cell: CsvCell, form: CsvForm): string {
   if (cell === null) return '';
   if (typeof cell === 'string') return quoted(FORMULA.test(cell) ? `'${cell}` : cell);
   const decimal = typeof cell === 'number' ? String(cell) : cell.decimal;
-  return form === 'csv-br' ? decimal.replace('.', ',') : decimal;
+  return form === 'excel-br' ? decimal.replace('.', ',') : decimal;
 }
 
 function quoted(text: string): string {

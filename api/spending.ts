@@ -4,7 +4,7 @@ import { SpendingFilter } from '../domain/spending.schema';
 import { spendingReport, type Spending as Row } from '../prisma/spending';
 import { withTenant } from '../prisma/tenant';
 import { actorOf, type ApiDeps } from './context';
-import { csvHeaders, csvStream, type CsvColumn } from './csv';
+import { CsvForm, csvHeaders, csvStream, type CsvColumn } from './csv';
 import { createRouter, defineRoute } from './routes';
 
 const Spending = z
@@ -37,7 +37,7 @@ const report = defineRoute('budgets:read', {
   path: '/spending',
   tags: ['Budgets'],
   request: {
-    query: SpendingFilter.extend({ format: z.enum(['json', 'csv', 'csv-br']).default('json') }),
+    query: SpendingFilter.extend({ format: z.enum(['json', ...CsvForm.options]).default('json') }),
   },
   responses: {
     200: {

@@ -75,7 +75,7 @@ describe('an uploaded file', () => {
     const some = await ok(desk.get(id, '/rejects?reason=duplicate'));
     expect(some.items).toEqual([expected[2]]);
     expect((await desk.get(id, '/rejects?cursor=bm8')).status).toBe(400);
-    const csv = await desk.get(id, '/rejects.csv?format=csv-br');
+    const csv = await desk.get(id, '/rejects.csv?format=excel-br');
     expect(csv.headers.get('content-disposition')).toBe('attachment; filename="recusados.csv"');
     expect(csv.body.split('\r\n').slice(1)).toEqual([
       '2;telefone;wrong_length;123',

@@ -13,14 +13,14 @@ async function csv(cells: CsvCell[], form: CsvForm = 'csv'): Promise<string> {
 test.each(['=1+1', '+55', '-1', '@x', '\tx', '\rx', '\nx', '＝1', "=cmd|' /C calc'!A0"])(
   'the text %j is no formula for a spreadsheet',
   async (text) => {
-    for (const form of ['csv', 'csv-br'] as const)
+    for (const form of ['csv', 'excel-br'] as const)
       expect(await csv([text], form)).toMatch(/^"?'[=+\-@\t\r\n＝]/);
   },
 );
 
 test('numbers and decimals of ours are not taken for formulas', async () => {
   expect(await csv([-1.5, { decimal: '-0.0001' }, 10, null])).toBe('-1.5,-0.0001,10,');
-  expect(await csv([-1.5, { decimal: '-0.0001' }, 10, null], 'csv-br')).toBe('-1,5;-0,0001;10;');
+  expect(await csv([-1.5, { decimal: '-0.0001' }, 10, null], 'excel-br')).toBe('-1,5;-0,0001;10;');
 });
 
 test('separators, quotes and line breaks stay inside their cell', async () => {
@@ -30,7 +30,7 @@ test('separators, quotes and line breaks stay inside their cell', async () => {
 });
 
 test('the Brazilian form begins with one byte order mark', async () => {
-  const stream = csvStream([{ header: 'a', cell: () => 'b' }], [1], 'csv-br');
+  const stream = csvStream([{ header: 'a', cell: () => 'b' }], [1], 'excel-br');
   const bytes = Buffer.from(await new Response(stream).arrayBuffer());
   expect(bytes.toString('utf8')).toBe('\ufeffa\r\nb\r\n');
 });

@@ -95,7 +95,7 @@ test('as CSV no name is a formula, and refunds stay numbers', async () => {
 });
 
 test('as a Brazilian spreadsheet wants it: BOM, semicolons, decimal commas', async () => {
-  const response = await ours.call('GET', `${PATH}?format=csv-br&from=2027-01`);
+  const response = await ours.call('GET', `${PATH}?format=excel-br&from=2027-01`);
   expect(response.body).toBe(
     `\ufeffmes;carteira;fornecedor;mensagens;valor\r\n2027-01;"Sul; ""velha""";'@SMS;1;-0,0003\r\n`,
   );

@@ -17,7 +17,7 @@ import { getCompany } from '../../prisma/companies';
 import type { Campaign } from '../../prisma/generated/client';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
-import { csvHeaders, csvStream } from '../csv';
+import { CsvForm, csvHeaders, csvStream } from '../csv';
 import { page, pageArgs, pageOf, PageQuery } from '../paging';
 import { createRouter, defineRoute, IdParam, json } from '../routes';
 import { reportColumns } from './report-columns';
@@ -110,7 +110,7 @@ const report = defineRoute('campaigns:read', {
   description: '`excel-br` has a byte order mark, semicolons, decimal commas and local times.',
   request: {
     ...request,
-    query: RecipientFilter.extend({ format: z.enum(['csv', 'excel-br']).default('csv') }),
+    query: RecipientFilter.extend({ format: CsvForm.default('csv') }),
   },
   responses: {
     200: { description: 'One line per person', content: { 'text/csv': { schema: z.string() } } },
@@ -156,8 +156,7 @@ export function reportRoutes({ db }: ApiDeps) {
       }));
       const columns = reportColumns(campaign.agendamentoId, format === 'csv' ? null : timeZone);
       const rows = reportRows(db, campaign, filter);
-      const form = format === 'csv' ? 'csv' : 'csv-br';
-      return c.body(csvStream(columns, rows, form), 200, csvHeaders(fileName(campaign)));
+      return c.body(csvStream(columns, rows, format), 200, csvHeaders(fileName(campaign)));
     });
 }
 
