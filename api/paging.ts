@@ -16,15 +16,27 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The id after which the page begins. Throws VALIDATION for a cursor that no list gave out. */
 export function readCursor(cursor: string | undefined): string | undefined {
-  if (cursor === undefined) return undefined;
-  const id = Buffer.from(cursor, 'base64url').toString('latin1');
-  if (!UUID.test(id)) {
-    throw new RegenteError('VALIDATION', 'cursor is not one that a list gave out.', {
-      fields: [{ pointer: 'cursor', detail: 'not a cursor of this API' }],
-    });
-  }
-  return id;
+  return readPlace(cursor, UUID)?.[0];
 }
+
+/**
+ * What `pattern` finds in a cursor of a list that is not in the order of ids; null for the first page. Throws
+ * VALIDATION for a cursor that such a list has not given out.
+ */
+export function readPlace(cursor: string | undefined, pattern: RegExp): RegExpExecArray | null {
+  if (cursor === undefined) return null;
+  const place = pattern.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
+  if (place !== null) return place;
+  throw new RegenteError(
+    'VALIDATION',
+    'This cursor is not one that this list gave out; begin without one.',
+    { fields: [{ pointer: 'cursor', detail: 'is not a cursor of this list' }] },
+  );
+}
+
+/** The cursor of a place in ASCII. */
+export const writePlace = (place: string): string =>
+  Buffer.from(place, 'latin1').toString('base64url');
 
 /** Prisma arguments for one page by descending id (uuidv7: newest first); one row more tells whether there is a next page. */
 export function pageArgs(query: z.infer<typeof PageQuery>) {
@@ -36,17 +48,29 @@ export function pageArgs(query: z.infer<typeof PageQuery>) {
   };
 }
 
-/** Cuts the extra row off and turns it into the cursor. */
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+/** Cuts the extra row off; there is a next page where there was one. */
 export function page<T extends { id: string }, U>(
   rows: T[],
   limit: number,
   show: (row: T) => U,
-): { items: U[]; nextCursor: string | null } {
+): Page<U> {
+  return pageBy(rows, limit, show, (row) => row.id);
+}
+
+/** The same for rows whose place in the list is not their own id. */
+export function pageBy<T, U>(
+  rows: T[],
+  limit: number,
+  show: (row: T) => U,
+  placeOf: (row: T) => string,
+): Page<U> {
   const items = rows.slice(0, limit);
   const last = items.at(-1);
-  const nextCursor =
-    rows.length > limit && last !== undefined
-      ? Buffer.from(last.id, 'latin1').toString('base64url')
-      : null;
+  const nextCursor = rows.length > limit && last !== undefined ? writePlace(placeOf(last)) : null;
   return { items: items.map(show), nextCursor };
 }

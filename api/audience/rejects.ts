@@ -1,11 +1,11 @@
 import { z } from '@hono/zod-openapi';
-import { RegenteError } from '../../domain/errors';
 import { listRejects, type RejectFilter } from '../../prisma/audiences/rejects';
 import type { CampaignActor } from '../../prisma/campaigns/scope';
 import type { Database } from '../../prisma/client';
 import type { AudienceReject } from '../../prisma/generated/client';
 import { withTenant } from '../../prisma/tenant';
 import type { CsvColumn } from '../csv';
+import { readPlace } from '../paging';
 
 /** A row that is not in the audience. */
 export const Reject = z
@@ -53,17 +53,11 @@ export async function* allRejects(
   }
 }
 
-export const writePlace = (seq: number): string =>
-  Buffer.from(`r${seq}`, 'latin1').toString('base64url');
+/** The place of a row in its list, for a cursor. */
+export const rejectPlace = ({ seq }: AudienceReject): string => `r${seq}`;
 
-/** Throws VALIDATION for a cursor that this list gave to nobody. */
-export function readPlace(cursor: string | undefined): number | null {
-  if (cursor === undefined) return null;
-  const seq = /^r(\d{1,9})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1];
-  if (seq === undefined) {
-    throw new RegenteError('VALIDATION', 'cursor is not one that a list gave out.', {
-      fields: [{ pointer: 'cursor', detail: 'not a cursor of this API' }],
-    });
-  }
-  return Number(seq);
+/** The `seq` after which the page begins; null for the first. Throws VALIDATION for another list's cursor. */
+export function readRejectCursor(cursor: string | undefined): number | null {
+  const place = readPlace(cursor, /^r(\d{1,9})$/);
+  return place && Number(place[1]);
 }

@@ -10,9 +10,16 @@ import { summarizeAudience } from '../../prisma/audiences/summary';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
 import { CsvForm, csvHeaders, csvStream } from '../csv';
-import { pageOf, PageQuery } from '../paging';
+import { pageBy, pageOf, PageQuery } from '../paging';
 import { createRouter, defineRoute, IdParam, json } from '../routes';
-import { allRejects, readPlace, Reject, REJECT_COLUMNS, showReject, writePlace } from './rejects';
+import {
+  allRejects,
+  readRejectCursor,
+  Reject,
+  REJECT_COLUMNS,
+  rejectPlace,
+  showReject,
+} from './rejects';
 import {
   Audience,
   AudienceState,
@@ -168,14 +175,11 @@ function rejectRoutes({ db }: ApiDeps) {
     .openapi(rejects, async (c) => {
       const actor = actorOf(c);
       const { limit, cursor, reason } = c.req.valid('query');
-      const page = { take: limit + 1, after: readPlace(cursor) };
+      const page = { take: limit + 1, after: readRejectCursor(cursor) };
       const rows = await withTenant(db, actor.companyId, (tx) =>
         listRejects(tx, actor, c.req.valid('param').id, { reason }, page),
       );
-      const items = rows.slice(0, limit);
-      const last = items.at(-1);
-      const nextCursor = rows.length > limit && last !== undefined ? writePlace(last.seq) : null;
-      return c.json({ items: items.map(showReject), nextCursor }, 200);
+      return c.json(pageBy(rows, limit, showReject, rejectPlace), 200);
     })
     .openapi(rejectsCsv, async (c) => {
       const actor = actorOf(c);

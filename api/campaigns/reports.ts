@@ -1,7 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { RecipientFilter } from '../../domain/campaigns.schema';
 import { RECIPIENT_STATES } from '../../domain/communications';
-import { RegenteError } from '../../domain/errors';
 import type { Database } from '../../prisma/client';
 import {
   countReasons,
@@ -18,7 +17,7 @@ import type { Campaign } from '../../prisma/generated/client';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
 import { CsvForm, csvHeaders, csvStream } from '../csv';
-import { page, pageArgs, pageOf, PageQuery } from '../paging';
+import { pageArgs, pageBy, pageOf, PageQuery, readPlace, writePlace } from '../paging';
 import { createRouter, defineRoute, IdParam, json } from '../routes';
 import { reportColumns } from './report-columns';
 import { iso } from './show';
@@ -126,18 +125,20 @@ export function reportRoutes({ db }: ApiDeps) {
         const { id } = await getCampaign(tx, actor, c.req.valid('param').id);
         return countExecutions(tx, await listExecutions(tx, id, pageArgs({ limit, cursor })));
       });
-      const rows = counted.map((each) => ({ ...each, id: each.execution.id }));
-      return c.json(page(rows, limit, showCounted), 200);
+      return c.json(
+        pageBy(counted, limit, showCounted, ({ execution }) => execution.id),
+        200,
+      );
     })
     .openapi(recipients, async (c) => {
       const actor = actorOf(c);
       const { limit, cursor, ...filter } = c.req.valid('query');
-      const after = readPlace(cursor);
+      const after = readReportCursor(cursor);
       const campaign = await withTenant(db, actor.companyId, (tx) =>
         getCampaign(tx, actor, c.req.valid('param').id),
       );
       const { rows, next } = await readReportPage(db, campaign, filter, { after, limit });
-      const nextCursor = next === null ? null : writePlace(next);
+      const nextCursor = next && writePlace(`${next.part}:${next.position}`);
       return c.json({ items: rows.map(showRecipient), nextCursor }, 200);
     })
     .openapi(reasons, async (c) => {
@@ -181,16 +182,7 @@ const ROWS_AT_A_TIME = 2_000;
 const fileName = ({ agendamentoId }: Campaign): string =>
   `campanha-${agendamentoId.replaceAll(/[^\w.-]/g, '_')}`;
 
-const writePlace = ({ part, position }: ReportCursor): string =>
-  Buffer.from(`${part}:${position}`, 'latin1').toString('base64url');
-
-function readPlace(cursor: string | undefined): ReportCursor | null {
-  if (cursor === undefined) return null;
-  const place = /^(\d{1,6}):(\d{1,9})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  if (place === null) {
-    throw new RegenteError('VALIDATION', 'cursor is not one that a list gave out.', {
-      fields: [{ pointer: 'cursor', detail: 'not a cursor of this API' }],
-    });
-  }
-  return { part: Number(place[1]), position: Number(place[2]) };
+function readReportCursor(cursor: string | undefined): ReportCursor | null {
+  const place = readPlace(cursor, /^(\d{1,6}):(\d{1,9})$/);
+  return place && { part: Number(place[1]), position: Number(place[2]) };
 }
