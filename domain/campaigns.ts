@@ -65,10 +65,11 @@ export const draftTransition = (verb: DraftVerb): Transition<CampaignState> =>
 export const executionTransition = (verb: ExecutionVerb): Transition<ExecutionState> =>
   EXECUTION_TRANSITIONS[verb];
 
-const TERMINAL: ReadonlySet<string> = new Set(['FINISHED', 'FAILED', 'CANCELLED']);
-
 /** Nothing more is sent, ever; settles and delivery events are still written down. */
-export const isTerminal = (state: CampaignState | ExecutionState): boolean => TERMINAL.has(state);
+export const TERMINAL_STATES = ['FINISHED', 'FAILED', 'CANCELLED'] as const;
+
+export const isTerminal = (state: CampaignState | ExecutionState): boolean =>
+  TERMINAL_STATES.some((terminal) => terminal === state);
 
 /** What the campaign shows while its execution is in this state. */
 export function campaignStateOf(state: ExecutionState): CampaignState {
@@ -104,7 +105,7 @@ const ALLOWED_FROM: Readonly<Record<CampaignVerb, readonly CampaignState[]>> = {
   pause: [...fromExecution('pause'), 'PAUSING'],
   resume: fromExecution('resume'),
   cancel: fromExecution('cancel'),
-  'retry-failed': ['FINISHED', 'FAILED', 'CANCELLED'],
+  'retry-failed': TERMINAL_STATES,
   clone: CAMPAIGN_STATES,
   'test-send': CAMPAIGN_STATES,
 };

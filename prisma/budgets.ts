@@ -1,7 +1,7 @@
 import type { BudgetFilter, BudgetInput, BudgetPatch } from '../domain/budgets.schema';
 import { notFound, RegenteError } from '../domain/errors';
 import { committedOf, isLess } from '../domain/money';
-import { refuseInUse, unlessTaken } from './conflicts';
+import { refuseInUse, unknownReference, unlessTaken } from './conflicts';
 import type { Budget } from './generated/client';
 import type { PageArgs } from './paging';
 import type { TenantTx } from './tenant';
@@ -37,11 +37,8 @@ export async function createBudget(
   companyId: string,
   input: BudgetInput,
 ): Promise<Budget> {
-  if ((await tx.wallet.count({ where: { id: input.walletId } })) === 0) {
-    throw new RegenteError('NOT_FOUND', 'There is no wallet with this id.', {
-      fields: [{ pointer: '/walletId', detail: 'is no wallet of this company' }],
-    });
-  }
+  if ((await tx.wallet.count({ where: { id: input.walletId } })) === 0)
+    throw unknownReference('wallet');
   const budget = await unlessTaken(tx.budget.create({ data: { companyId, ...input } }), TAKEN);
   await lookAgain(tx, budget.walletId);
   return budget;

@@ -107,16 +107,14 @@ export async function transitionExecution(
   }
   // A campaign that was paused before its start goes back to waiting for it.
   const after: ExecutionState = verb === 'resume' && row.startedAt === null ? 'PENDING' : to;
+  // "Paused" keeps saying why it was paused, and by whom.
+  const isCompletion = verb === 'paused' || verb === 'cancelled' || verb === 'failed';
   const now = new Date();
   const updated = await tx.campaignExecution.update({
     where: { id: executionId, controlVersion: row.controlVersion },
     data: {
       state: after,
-      // "Paused" keeps saying why it was paused.
-      stateReason:
-        verb === 'paused' || verb === 'cancelled' || verb === 'failed' ? row.stateReason : reason,
-      stateActor:
-        verb === 'paused' || verb === 'cancelled' || verb === 'failed' ? row.stateActor : actorId,
+      ...(isCompletion ? {} : { stateReason: reason, stateActor: actorId }),
       controlVersion: { increment: 1 },
       waitingReason: null,
       waitingUntil: null,

@@ -1,4 +1,4 @@
-import { RegenteError } from '../domain/errors';
+import { notFound, RegenteError } from '../domain/errors';
 import { Prisma } from './generated/client';
 
 /**
@@ -17,6 +17,14 @@ export async function unlessTaken<T>(
     const fields = [{ pointer, detail: 'is taken' }];
     throw new RegenteError('CONFLICT', message, { fields, cause: error });
   }
+}
+
+/** What a field `<entity>Id` names is not there: row-level security hides another company's, so they are not found either. */
+export function unknownReference(entity: 'wallet' | 'broker' | 'template'): RegenteError {
+  const { code, message } = notFound(entity);
+  return new RegenteError(code, message, {
+    fields: [{ pointer: `/${entity}Id`, detail: `is no ${entity} of this company` }],
+  });
 }
 
 /**

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { TERMINAL_STATES } from '../domain/campaigns';
 import type {
   CredentialFilter,
   CredentialInput,
   CredentialPatch,
 } from '../domain/credentials.schema';
 import { notFound, RegenteError } from '../domain/errors';
-import { refuseInUse, unlessTaken } from './conflicts';
+import { refuseInUse, unknownReference, unlessTaken } from './conflicts';
 import type { Encryption } from './encryption';
 import type { Prisma } from './generated/client';
 import type { PageArgs } from './paging';
@@ -15,7 +16,6 @@ const TAKEN = {
   message: 'This wallet has an active credential for this broker already; deactivate it first.',
   pointer: '/brokerId',
 };
-const ENDED = ['FINISHED', 'FAILED', 'CANCELLED'];
 
 /** Without the config: what is shown and audited never holds it. */
 const SHOWN = {
@@ -46,7 +46,7 @@ export async function getCredential(tx: TenantTx, id: string): Promise<ShownCred
 export async function lockProviderOf(tx: TenantTx, brokerId: string): Promise<string> {
   const [broker] = await tx.$queryRaw<{ provider: string }[]>`
     SELECT provider FROM brokers WHERE id = ${brokerId}::uuid FOR KEY SHARE`;
-  if (broker === undefined) throw unknownReference('broker', '/brokerId');
+  if (broker === undefined) throw unknownReference('broker');
   return broker.provider;
 }
 
@@ -61,7 +61,7 @@ export async function createCredential(
   { config, ...input }: CredentialInput,
 ): Promise<ShownCredential> {
   const wallet = await tx.wallet.count({ where: { id: input.walletId } });
-  if (wallet === 0) throw unknownReference('wallet', '/walletId');
+  if (wallet === 0) throw unknownReference('wallet');
   const id = await newId(tx);
   const data = {
     ...input,
@@ -90,7 +90,7 @@ export async function updateCredential(
 
 /** Throws CONFLICT while an execution has not ended, and when one that ended was sent with it: its history stays. */
 export async function deleteCredential(tx: TenantTx, id: string): Promise<void> {
-  const unfinished = { credentialId: id, state: { notIn: ENDED } };
+  const unfinished = { credentialId: id, state: { notIn: [...TERMINAL_STATES] } };
   refuseInUse('credential', {
     'unfinished executions': await tx.campaignExecution.count({ where: unfinished }),
   });
@@ -122,11 +122,4 @@ async function newId(tx: TenantTx): Promise<string> {
   const [row] = await tx.$queryRaw<{ id: string }[]>`SELECT uuidv7()::text AS id`;
   if (row === undefined) throw new RegenteError('INTERNAL', 'The database made no id.');
   return row.id;
-}
-
-function unknownReference(entity: string, pointer: string): RegenteError {
-  const { code, message } = notFound(entity);
-  return new RegenteError(code, message, {
-    fields: [{ pointer, detail: `is no ${entity} of this company` }],
-  });
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isTerminal, type CampaignState } from '../../domain/campaigns';
 import type { PeopleCounts } from '../../domain/communications';
 import { generateAudience } from './example-csv';
 import type { DemoAccount } from './company';
@@ -22,7 +23,7 @@ export interface Summary {
 
 export interface CampaignView {
   id: string;
-  state: string;
+  state: CampaignState;
   progress: {
     counts: PeopleCounts;
     fish: PeopleCounts;
@@ -80,7 +81,6 @@ function audienceOf({ csv, recipients }: DemoOptions): { file: Readable; name: s
   return { file: createReadStream(join(EXAMPLES, 'campanha.csv')), name: 'campanha.csv' };
 }
 
-const TERMINAL = new Set(['FINISHED', 'FAILED', 'CANCELLED']);
 const LOOK_MS = 200;
 
 /** Follows a campaign to its end, showing each look at it. */
@@ -92,7 +92,7 @@ export async function followCampaign(
   for (;;) {
     const view = await client.get<CampaignView>(`/v1/campaigns/${id}`);
     show(view);
-    if (TERMINAL.has(view.state)) return view;
+    if (isTerminal(view.state)) return view;
     if (view.state === 'PAUSED')
       throw new Error(
         `The campaign was paused: ${view.progress.waiting?.note ?? 'no reason given'}.`,

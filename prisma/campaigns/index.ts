@@ -8,9 +8,9 @@ import {
 } from '../../domain/campaign-settings';
 import type { CampaignFilter, CampaignInput, CampaignPatch } from '../../domain/campaigns.schema';
 import { canonicalJson } from '../../domain/campaign-offers';
-import { notFound, RegenteError } from '../../domain/errors';
+import { RegenteError } from '../../domain/errors';
 import type { SendWindow } from '../../domain/send-windows';
-import { unlessTaken } from '../conflicts';
+import { unknownReference, unlessTaken } from '../conflicts';
 import { containing } from '../filters';
 import { Prisma, type Campaign } from '../generated/client';
 import type { PageArgs } from '../paging';
@@ -190,7 +190,6 @@ export async function deleteCampaign(
   return campaign;
 }
 
-/** Row-level security hides another company's, so they are not found either. */
 async function requireReferences(
   tx: TenantTx,
   { walletId, brokerId, templateId }: Pick<CampaignPatch, 'walletId' | 'brokerId' | 'templateId'>,
@@ -203,13 +202,6 @@ async function requireReferences(
     if ((await tx.template.count({ where: { id: templateId } })) === 0)
       throw unknownReference('template');
   }
-}
-
-function unknownReference(entity: 'wallet' | 'broker' | 'template'): RegenteError {
-  const { code, message } = notFound(entity);
-  return new RegenteError(code, message, {
-    fields: [{ pointer: `/${entity}Id`, detail: `is no ${entity} of this company` }],
-  });
 }
 
 type Columns = Omit<CampaignInput, 'agendamentoId'>;

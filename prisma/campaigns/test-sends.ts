@@ -1,4 +1,9 @@
-import { requireAllowed, type CampaignState } from '../../domain/campaigns';
+import {
+  isTerminal,
+  requireAllowed,
+  type CampaignState,
+  type ExecutionState,
+} from '../../domain/campaigns';
 import { createComposer } from '../../domain/campaign-messages';
 import { requireText, testRecipient, type TestPerson } from '../../domain/campaign-test-sends';
 import type { MessageState, RecipientState } from '../../domain/communications';
@@ -147,6 +152,6 @@ export async function readTestSend(
     providerMessageId: row?.providerMessageId ?? null,
     cost: row?.state === 'cancelled' ? '0.0000' : (row?.cost.toFixed(4) ?? '0.0000'),
     sentAt: row?.sentAt ?? null,
-    ended: ['FINISHED', 'FAILED', 'CANCELLED'].includes(execution.state),
+    ended: isTerminal(execution.state as ExecutionState),
   };
 }
