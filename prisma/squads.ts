@@ -1,6 +1,7 @@
 import { notFound } from '../domain/errors';
 import type { SquadFilter, SquadInput, SquadPatch } from '../domain/squads.schema';
 import { unlessTaken } from './conflicts';
+import { containing } from './filters';
 import type { Squad, SquadMember, User } from './generated/client';
 import type { PageArgs } from './paging';
 import type { TenantTx } from './tenant';
@@ -17,8 +18,8 @@ export async function listSquads(
   return tx.squad.findMany({
     where: {
       ...after,
-      ...(text === undefined ? {} : { name: { contains: text, mode: 'insensitive' } }),
-      ...(type === undefined ? {} : { type }),
+      name: containing(text),
+      type,
     },
     ...page,
   });

@@ -4,6 +4,7 @@ import type { UserStatus } from '../domain/users';
 import type { UserFilter, UserInput, UserPatch } from '../domain/users.schema';
 import { getCompany } from './companies';
 import { unlessTaken } from './conflicts';
+import { containing } from './filters';
 import type { User } from './generated/client';
 import type { PageArgs } from './paging';
 import type { TenantTx } from './tenant';
@@ -21,12 +22,12 @@ export async function listUsers(
   { text, ...filter }: UserFilter,
   { after, ...page }: PageArgs,
 ): Promise<Person[]> {
-  const contains = { contains: text ?? '', mode: 'insensitive' as const };
+  const part = containing(text);
   const users = await tx.user.findMany({
     where: {
       ...after,
       ...filter,
-      ...(text === undefined ? {} : { OR: [{ name: contains }, { email: contains }] }),
+      ...(part === undefined ? {} : { OR: [{ name: part }, { email: part }] }),
     },
     ...page,
   });

@@ -117,6 +117,7 @@ describe('the list of people', () => {
     expect(await names('status=INVITED&area=GTM')).toHaveLength(2);
     expect(await names('status=ACTIVE')).toHaveLength(3);
     expect(await names(`text=${encodeURIComponent(`' OR 1=1 --`)}`)).toEqual([]);
+    expect(await names('text=z%25a_prado')).toEqual([]);
 
     const seen: string[] = [];
     for (let cursor = ''; ;) {

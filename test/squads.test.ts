@@ -59,13 +59,15 @@ test.each([
   expect(answer.body.errors).toEqual([expect.objectContaining({ pointer })]);
 });
 
-test('the list is filtered by text and type', async () => {
+test('the list is filtered by text, in which % and _ are themselves, and by type', async () => {
   await create({ name: 'Lista Norte', type: 'pre_sales' });
   await create({ name: 'Lista Leste', type: 'cs' });
   const names = async (query: string): Promise<string[]> =>
     (await call('GET', `?${query}`)).body.items.map(({ name }: { name: string }) => name);
   expect(await names('text=lista')).toEqual(['Lista Leste', 'Lista Norte']);
   expect(await names('text=lista&type=cs')).toEqual(['Lista Leste']);
+  expect(await names('text=lista_')).toEqual([]);
+  expect(await names('text=l%25a')).toEqual([]);
 });
 
 describe('members', () => {
