@@ -32,7 +32,7 @@ import { squadRoutes } from './squads';
 import { templateRoutes } from './templates';
 import { userRoutes } from './users';
 import { walletRoutes } from './wallets';
-import { webhookRoutes } from './webhooks';
+import { webhookRoutes } from './webhooks/routes';
 
 /** The whole HTTP surface at a glance. */
 export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {

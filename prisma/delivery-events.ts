@@ -1,6 +1,6 @@
 import type { Database } from './client';
 import { callDispatch } from './dispatch/call';
-import { queryAcross, withTenantConnection } from './tenant';
+import { queryAcross } from './tenant';
 
 /** Where a vendor's callback belongs, found by the secret part of its path. */
 export interface WebhookRoute {
@@ -31,30 +31,23 @@ export interface InboxEvent {
   occurredAt: Date;
 }
 
-/** Stores verified events; one that is there already is left alone. Answers how many were new. */
+/** Stores verified events; one that is there already is left alone. Answers the ids of those that were new. */
 export async function storeEvents(
   db: Database,
-  route: WebhookRoute,
+  { companyId, credentialId }: Pick<WebhookRoute, 'companyId' | 'credentialId'>,
   events: readonly InboxEvent[],
-): Promise<number> {
-  return withTenantConnection(db, route.companyId, async (connection) => {
-    const { rowCount } = await connection.query(
-      `INSERT INTO webhook_inbox (company_id, credential_id, event_id, provider_id, reference, status, error_code, occurred_at)
-       SELECT $1, $2, e.* FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[]) e
-       ON CONFLICT (credential_id, event_id) DO NOTHING`,
-      [
-        route.companyId,
-        route.credentialId,
-        events.map((event) => event.eventId),
-        events.map((event) => event.providerId),
-        events.map((event) => event.reference),
-        events.map((event) => event.status),
-        events.map((event) => event.errorCode),
-        events.map((event) => event.occurredAt.toISOString()),
-      ],
-    );
-    return rowCount ?? 0;
-  });
+): Promise<string[]> {
+  const { stored } = await callDispatch<{ stored: string[] | null }>(db, 'store_delivery_events', [
+    companyId,
+    credentialId,
+    events.map((event) => event.eventId),
+    events.map((event) => event.providerId),
+    events.map((event) => event.reference),
+    events.map((event) => event.status),
+    events.map((event) => event.errorCode),
+    events.map((event) => event.occurredAt.toISOString()),
+  ]);
+  return stored ?? [];
 }
 
 /** After this long an event that matches nothing is given up. */

@@ -115,7 +115,8 @@ export function sqlState(error: unknown): string | undefined {
       cause?: unknown;
       meta?: unknown;
     };
-    const code = fields.originalCode ?? fields.code;
+    // Our own codes are no SQLSTATEs; what the database said is their cause.
+    const code = at instanceof RegenteError ? undefined : (fields.originalCode ?? fields.code);
     if (typeof code === 'string' && !/^P\d{4}$/.test(code)) return code;
     const meta = fields.meta as { driverAdapterError?: unknown; code?: unknown } | undefined;
     if (typeof meta?.code === 'string') return meta.code;

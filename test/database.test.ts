@@ -9,7 +9,7 @@ const SQL_ONLY = [
   'INDEX blocklist_entries_company_id_cpf_cnpj_idx ON blocklist_entries (company_id, cpf_cnpj) WHERE (cpf_cnpj IS NOT NULL)',
   'INDEX campaign_executions_open ON campaign_executions (id) WHERE (state <> ALL (ARRAY[FINISHED, FAILED, CANCELLED]))',
   'INDEX outbox_due ON outbox (next_attempt_at) WHERE (delivered_at IS NULL)',
-  'INDEX webhook_inbox_due ON webhook_inbox (next_attempt_at) WHERE (state = pending)',
+  'INDEX webhook_inbox_due ON webhook_inbox (company_id, next_attempt_at) WHERE (state = pending)',
   'UNIQUE INDEX blocklist_entries_company_id_phone_cpf_cnpj_key ON blocklist_entries (company_id, phone, cpf_cnpj) NULLS NOT DISTINCT',
   'UNIQUE INDEX campaign_executions_one_open ON campaign_executions (campaign_id) WHERE ((execution_type <> test) AND (state <> ALL (ARRAY[FINISHED, FAILED, CANCELLED])))',
   'UNIQUE INDEX credentials_one_active ON credentials (company_id, wallet_id, broker_id) WHERE active',

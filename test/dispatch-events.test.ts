@@ -62,12 +62,10 @@ function about(race: Race, position: number, status: InboxEvent['status']): Inbo
   };
 }
 
-const store = ({ companyId, scene }: Race, ...events: InboxEvent[]): Promise<number> =>
-  storeEvents(
-    field.db,
-    { companyId, credentialId: scene.credentialId, provider: 'sandbox' },
-    events,
-  );
+const store = async ({ companyId, scene }: Race, ...events: InboxEvent[]): Promise<number> => {
+  const { credentialId } = scene;
+  return (await storeEvents(field.db, { companyId, credentialId }, events)).length;
+};
 
 async function tell(race: Race, ...events: InboxEvent[]): Promise<void> {
   await store(race, ...events);
@@ -226,7 +224,7 @@ test('one account’s event cannot move a message of another account of the same
     walletId: scene.walletId,
     brokerId,
   });
-  await storeEvents(field.db, { companyId, credentialId, provider: 'sandbox' }, [
+  await storeEvents(field.db, { companyId, credentialId }, [
     about(race, 0, 'delivered'),
     { ...about(race, 0, 'read'), reference: null, providerId: 'vendor-0' },
   ]);

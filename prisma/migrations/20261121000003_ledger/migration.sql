@@ -87,4 +87,4 @@ CREATE TABLE webhook_inbox (
   applied_at timestamptz(3),
   UNIQUE (credential_id, event_id)
 );
-CREATE INDEX webhook_inbox_due ON webhook_inbox (next_attempt_at) WHERE state = 'pending';
+CREATE INDEX webhook_inbox_due ON webhook_inbox (company_id, next_attempt_at) WHERE state = 'pending';

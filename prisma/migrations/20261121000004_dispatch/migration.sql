@@ -641,6 +641,24 @@ BEGIN
       blocked_until = greatest(b.blocked_until, excluded.blocked_until), factor = greatest(0.05, b.factor * p_lower);
 END $$;
 
+-- Stores what a vendor tells us until it is applied; an event that is there already is left alone. In the order of
+-- the ids, so that two processes that are told the same wait for each other and not both.
+CREATE FUNCTION store_delivery_events(p_company uuid, p_credential uuid, p_event_ids text[], p_provider_ids text[],
+  p_references text[], p_statuses text[], p_error_codes text[], p_occurred timestamptz[], OUT stored text[])
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('app.company_id', p_company::text, true);
+  WITH fresh AS (
+    INSERT INTO webhook_inbox (company_id, credential_id, event_id, provider_id, reference, status, error_code, occurred_at)
+    SELECT p_company, p_credential, i.* FROM unnest(p_event_ids, p_provider_ids, p_references, p_statuses, p_error_codes, p_occurred)
+      AS i(event_id, provider_id, reference, status, error_code, occurred_at)
+      ORDER BY i.event_id
+    ON CONFLICT (credential_id, event_id) DO NOTHING
+    RETURNING event_id
+  )
+  SELECT array_agg(event_id) INTO stored FROM fresh;
+END $$;
+
 -- Applies due delivery events of a company to the ledger; states only move forward, however late or often an
 -- event comes. An event about a message in 'sending' or 'unknown' proves that the vendor took it; so does one that it
 -- arrived about a message that was put back, refused or cancelled (`late_acceptance`, at no cost, as in settle).

@@ -1,11 +1,10 @@
 import { z } from '@hono/zod-openapi';
-import { RegenteError } from '../domain/errors';
-import { lookupWebhook, storeEvents } from '../prisma/delivery-events';
-import { readProviderAccount } from '../prisma/provider-accounts';
-import { withTenant } from '../prisma/tenant';
-import { vendorFor } from '../providers/messaging/index';
-import type { ApiDeps } from './context';
-import { createRouter, defineRoute, json } from './routes';
+import { RegenteError } from '../../domain/errors';
+import { vendorFor } from '../../providers/messaging/index';
+import type { ApiDeps } from '../context';
+import { createRouter, defineRoute, json } from '../routes';
+import { createWebhookAccounts } from './accounts';
+import { createWebhookIntake } from './intake';
 
 const receive = defineRoute('anyone', {
   method: 'post',
@@ -17,18 +16,16 @@ const receive = defineRoute('anyone', {
 
 /** What vendors tell us: verified on the raw body, stored, answered; a worker applies it to the ledger. */
 export function webhookRoutes({ db, encryption }: ApiDeps) {
+  const accounts = createWebhookAccounts(db, encryption);
+  const intake = createWebhookIntake(db);
   return createRouter().openapi(receive, async (c) => {
     const { provider, token } = c.req.valid('param');
-    const route = await lookupWebhook(db, token);
-    if (route === undefined || route.provider !== provider)
+    const account = await accounts.find(token);
+    if (account === undefined || account.provider !== provider)
       throw new RegenteError('NOT_FOUND', 'There is no such webhook.');
-    const rawBody = await c.req.text();
-    const account = await withTenant(db, route.companyId, (tx) =>
-      readProviderAccount(tx, encryption, route.credentialId),
-    );
     const verdict = vendorFor(provider).verifyWebhook(account.config, {
       headers: Object.fromEntries(c.req.raw.headers),
-      rawBody,
+      rawBody: await c.req.text(),
       now: new Date(),
     });
     if (!verdict.ok) {
@@ -36,7 +33,6 @@ export function webhookRoutes({ db, encryption }: ApiDeps) {
         ? new RegenteError('VALIDATION', 'The payload is not one of this vendor.')
         : new RegenteError('UNAUTHENTICATED', `The webhook's ${verdict.reason} is not valid.`);
     }
-    const stored = verdict.events.length === 0 ? 0 : await storeEvents(db, route, verdict.events);
-    return c.json({ stored }, 200);
+    return c.json({ stored: await intake.store(account, verdict.events) }, 200);
   });
 }

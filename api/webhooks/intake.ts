@@ -1,0 +1,98 @@
+import type { Database } from '../../prisma/client';
+import { storeEvents, type InboxEvent, type WebhookRoute } from '../../prisma/delivery-events';
+import { sqlState } from '../../prisma/errors';
+
+export interface WebhookIntake {
+  /** Answers, once they are committed, how many of the events were new. Throws as the database does. */
+  store(route: WebhookRoute, events: readonly InboxEvent[]): Promise<number>;
+}
+
+interface Callback {
+  events: readonly InboxEvent[];
+  resolve: (stored: number) => void;
+  reject: (error: unknown) => void;
+}
+
+/** What one account's callbacks wait in while an earlier statement of theirs is under way. */
+interface Queue {
+  route: WebhookRoute;
+  waiting: Callback[];
+}
+
+const MOST_EVENTS = 1_000;
+
+/**
+ * Stores callbacks with few commits: what arrives while a statement of the same account is under way goes into the
+ * next one. An idle account's callback is stored at once.
+ */
+export function createWebhookIntake(db: Database): WebhookIntake {
+  const queues = new Map<string, Queue>();
+
+  const drain = async (queue: Queue): Promise<void> => {
+    while (queue.waiting.length > 0) {
+      const callbacks = takeSome(queue.waiting);
+      try {
+        await storeTogether(db, queue.route, callbacks);
+      } catch (error) {
+        if (callbacks.length === 1 || !isData(error))
+          for (const each of callbacks) each.reject(error);
+        // One value that the database cannot take must not cost the others theirs.
+        else await Promise.all(callbacks.map((each) => storeAlone(db, queue.route, each)));
+      }
+    }
+    queues.delete(queue.route.credentialId);
+  };
+
+  return {
+    store: (route, events) =>
+      new Promise((resolve, reject) => {
+        if (events.length === 0) return resolve(0);
+        const callback = { events, resolve, reject };
+        const running = queues.get(route.credentialId);
+        if (running !== undefined) {
+          running.waiting.push(callback);
+          return;
+        }
+        const queue = { route, waiting: [callback] };
+        queues.set(route.credentialId, queue);
+        void drain(queue);
+      }),
+  };
+}
+
+/** Whole callbacks, as many as make a statement; one at least, however large. */
+function takeSome(waiting: Callback[]): Callback[] {
+  let events = 0;
+  const more = waiting.findIndex((each, index) => {
+    events += each.events.length;
+    return index > 0 && events > MOST_EVENTS;
+  });
+  return waiting.splice(0, more === -1 ? waiting.length : more);
+}
+
+async function storeTogether(
+  db: Database,
+  route: WebhookRoute,
+  callbacks: Callback[],
+): Promise<void> {
+  const stored = new Set(
+    await storeEvents(
+      db,
+      route,
+      callbacks.flatMap(({ events }) => events),
+    ),
+  );
+  for (const { events, resolve } of callbacks) {
+    // An event that two callbacks have brought was new to the first.
+    resolve(events.filter(({ eventId }) => stored.delete(eventId)).length);
+  }
+}
+
+async function storeAlone(db: Database, route: WebhookRoute, callback: Callback): Promise<void> {
+  await storeTogether(db, route, [callback]).catch(callback.reject);
+}
+
+/** Class 22: a value that the database cannot take. */
+function isData(error: unknown): boolean {
+  return sqlState(error)?.startsWith('22') === true;
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import { createWebhookAccounts } from '../api/webhooks/accounts';
+import { createWebhookIntake } from '../api/webhooks/intake';
+import type { InboxEvent, WebhookRoute } from '../prisma/delivery-events';
+import { query } from './support/database';
+import { createScene } from './support/executions';
+import { createField, type Field } from './support/races';
+import { until } from './support/until';
+
+let field: Field;
+beforeAll(async () => {
+  field = await createField();
+});
+afterAll(() => field.drop());
+
+const event = (over: Partial<InboxEvent> = {}): InboxEvent => ({
+  eventId: randomUUID(),
+  providerId: randomUUID(),
+  reference: null,
+  status: 'delivered',
+  errorCode: null,
+  occurredAt: new Date(),
+  ...over,
+});
+
+async function newRoute(): Promise<WebhookRoute> {
+  const { companyId, credentialId } = await createScene(field);
+  return { companyId, credentialId, provider: 'sandbox' };
+}
+
+/** What is stored for an account, and in how many transactions it was. */
+async function inbox({ credentialId }: WebhookRoute): Promise<{ events: number; commits: number }> {
+  const [row] = await query<{ events: number; commits: number }>(
+    field.adminUrl,
+    'SELECT count(*)::int AS events, count(DISTINCT xmin::text)::int AS commits FROM webhook_inbox WHERE credential_id = $1',
+    [credentialId],
+  );
+  return row ?? { events: 0, commits: 0 };
+}
+
+describe('callbacks that come at once', () => {
+  test('are all stored, with far fewer commits than there are callbacks', async () => {
+    const [route, other] = [await newRoute(), await newRoute()];
+    const { store } = createWebhookIntake(field.db);
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, (_, i) => store(i % 2 === 0 ? route : other, [event(), event()])),
+    );
+    expect(answers.every((stored) => stored === 2)).toBe(true);
+    for (const each of [route, other]) {
+      const { events, commits } = await inbox(each);
+      expect(events).toBe(300);
+      expect(commits).toBeLessThanOrEqual(3);
+    }
+  });
+
+  test('count an event that several of them bring once, as new to the first', async () => {
+    const route = await newRoute();
+    const { store } = createWebhookIntake(field.db);
+    const repeated = event();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => store(route, [repeated, event()])),
+    );
+    expect(answers.reduce((sum, stored) => sum + stored, 0)).toBe(51);
+    expect((await inbox(route)).events).toBe(51);
+  });
+
+  test('do not suffer from one whose values the database cannot take', async () => {
+    const route = await newRoute();
+    const { store } = createWebhookIntake(field.db);
+    const answers = await Promise.allSettled([
+      store(route, [event()]),
+      store(route, [event()]),
+      store(route, [event(), event({ errorCode: 'zero \0 byte' })]),
+      store(route, [event()]),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect((await inbox(route)).events).toBe(3);
+  });
+
+  test('of two processes that are told the same in another order both end', async () => {
+    const route = await newRoute();
+    const events = Array.from({ length: 500 }, () => event());
+    const [one, two] = [createWebhookIntake(field.db), createWebhookIntake(field.db)];
+    const stored = await Promise.all([
+      one.store(route, events),
+      two.store(route, events.toReversed()),
+    ]);
+    expect(stored[0] + stored[1]).toBe(500);
+  });
+});
+
+describe('the account of a path', () => {
+  const tokenOf = async ({ credentialId }: WebhookRoute): Promise<string> => {
+    const [row] = await query<{ webhook_token: string }>(
+      field.adminUrl,
+      'SELECT webhook_token FROM credentials WHERE id = $1',
+      [credentialId],
+    );
+    return row!.webhook_token;
+  };
+
+  test('is no longer found a moment after its credential has gone', async () => {
+    const route = await newRoute();
+    const token = await tokenOf(route);
+    const { find } = createWebhookAccounts(field.db, field.encryption, 100);
+    expect(await find(token)).toMatchObject(route);
+    await query(
+      field.adminUrl,
+      `UPDATE credentials SET webhook_token = webhook_token || 'x' WHERE id = $1`,
+      [route.credentialId],
+    );
+    await until('the path leads nowhere', async () => (await find(token)) === undefined, 5_000);
+    expect(await find(`${token}x`)).toMatchObject(route);
+  });
+});
