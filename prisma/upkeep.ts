@@ -1,7 +1,7 @@
 import type { Database } from './client';
 import { queryAcross } from './tenant';
 
-/** Months of ledger partitions that are kept ready; `readyz` fails under three. */
+/** Months of ledger partitions that are kept ready; the API's `/readyz` fails under three. */
 const MONTHS_AHEAD = 4;
 
 /**

@@ -1,4 +1,5 @@
 import { basename, dirname, extname, join, normalize } from 'node:path';
+import { WAIT_REASONS } from '../domain/campaigns';
 import { projectFiles, readProjectFile } from './support/project-files';
 
 const files = projectFiles();
@@ -170,6 +171,12 @@ describe('documents', () => {
     );
     expect(named.length).toBeGreaterThan(5);
     expect(named.filter((name) => !(name in manifest.scripts))).toEqual([]);
+  });
+
+  test('docs/operations.md says what to do about every reason of a wait', () => {
+    const rows = [...readProjectFile('docs/operations.md').matchAll(/^\| (`.*?) \|/gm)];
+    const named = rows.flatMap(([, cell = '']) => cell.match(/(?<=`)\w+(?=`)/g) ?? []);
+    expect(WAIT_REASONS.filter((reason) => !named.includes(reason))).toEqual([]);
   });
 
   test('STYLE.md has every rule that a lint message or a comment cites, each once', () => {
