@@ -203,7 +203,7 @@ describe('when nothing is found', () => {
     for (const part of ['1.31.2', 'no network here', 'Go is not installed']) {
       expect(error.message).toContain(part);
     }
-    for (const remedy of ['PATH', 'TEMPORAL_CLI', 'install Go', 'TEMPORAL_ADDRESS']) {
+    for (const remedy of ['PATH', 'TEMPORAL_CLI', 'install Go']) {
       expect(error.message).toContain(remedy);
     }
   });

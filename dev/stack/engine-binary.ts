@@ -84,7 +84,6 @@ function advice(tried: readonly string[]): string {
     'Do one of these and start again:',
     '  - put the Temporal CLI 1.9.1 on PATH (https://github.com/temporalio/cli/releases/tag/v1.9.1),',
     '    or set TEMPORAL_CLI to its path;',
-    '  - install Go (https://go.dev/dl/) and let Regente build it once (about three minutes);',
-    '  - set TEMPORAL_ADDRESS to a Temporal cluster of your own.',
+    '  - install Go (https://go.dev/dl/) and let Regente build it once (about three minutes).',
   ].join('\n');
 }

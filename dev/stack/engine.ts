@@ -9,7 +9,7 @@ import { endLeftServer, logTail, startServer, type ServerProcess } from './serve
 /**
  * What time skipping needs from server 1.32.x: the first allows it, the second makes a skipped timer cost
  * a quarter of a second instead of a whole one. The first was named otherwise before 1.32.0 and is again
- * after it, so it belongs to `ENGINE_VERSION`.
+ * after it, so it belongs to the `SERVER_VERSION` of engine-binary.ts.
  */
 export const TIME_SKIPPING_CONFIG = {
   'frontend.WorkflowTimeSkippingEnabled': true,
