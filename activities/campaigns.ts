@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { ExecutionState } from '../domain/campaigns';
 import {
   checkEnd,
+  COUNT_TIMEOUT_MS,
   inFlightForMs,
   lockExecution,
   readExecution,
@@ -21,9 +22,6 @@ export interface ExecutionStatus {
   /** Milliseconds until the start that was asked for; 0 when it has come. */
   startsInMs: number;
 }
-
-/** Counting a ledger of millions. */
-const COUNT_TIMEOUT_MS = 60_000;
 
 export function createCampaignActivities(deps: DispatchDeps) {
   const { db, logger } = deps;

@@ -168,7 +168,13 @@ export interface EndCheck {
   open: number;
 }
 
-/** Counts the ledger itself, once, at the end: the counters alone do not end a campaign. */
+/** How long a transaction that counts a ledger of millions may take. */
+export const COUNT_TIMEOUT_MS = 60_000;
+
+/**
+ * Counts the ledger itself, once, at the end: the counters alone do not end a campaign. Wants `COUNT_TIMEOUT_MS`.
+ * Throws NOT_FOUND.
+ */
 export async function checkEnd(tx: TenantTx, executionId: string): Promise<EndCheck> {
   const [row] = await tx.$queryRaw<
     { rows: number; open: number; expected: number; unclosed: number }[]
