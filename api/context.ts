@@ -38,6 +38,7 @@ export interface AppEnv {
   Variables: {
     requestId: string;
     ipAddress: string;
+    db: Database;
     actor: Actor | undefined;
     /** The running write that an `Idempotency-Key` names; `write` completes it in the transaction of the effect. */
     idempotentWrite: WriteClaim | undefined;

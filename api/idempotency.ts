@@ -18,12 +18,6 @@ const BEAT_MS = 5_000;
 /** Larger bodies (audience files) are told apart by their length and type only; their content is not read twice. */
 const HASHED_BODY_LIMIT = 1_048_576;
 
-declare module 'hono' {
-  interface ContextVariableMap {
-    db: Database;
-  }
-}
-
 /** Answers a repeated write with the first answer; a write without the header passes. */
 export function idempotent() {
   return createMiddleware<AppEnv>(async (c, next) => {

@@ -105,3 +105,8 @@ export function json<S extends z.ZodType>(schema: S, description: string) {
 export function jsonBody<S extends z.ZodType>(schema: S) {
   return { required: true, content: { 'application/json': { schema } } } as const;
 }
+
+/** The same, and it may be left out; it is then read as `{}`. */
+export function optionalBody<S extends z.ZodType>(schema: S) {
+  return { required: false, content: { 'application/json': { schema } } } as const;
+}

@@ -25,12 +25,18 @@ export async function write<T>(
   const { companyId } = actorOf(c);
   const idempotent = c.get('idempotentWrite');
   const run = async (tx: TenantTx): Promise<T> => {
-    const body = await work(tx, (entry) => recordAudit(tx, companyId, auditActor(c), entry));
+    const body = await work(tx, auditIn(c, tx));
     if (idempotent !== undefined)
       await completeIdempotentWrite(tx, idempotent, status, remember(body));
     return body;
   };
   return withTenant(db, companyId, run, options);
+}
+
+/** Writes lines of whoever asks into this transaction, for effects that `write` cannot hold in one. */
+export function auditIn(c: AppContext, tx: TenantTx): Audit {
+  const { companyId } = actorOf(c);
+  return (entry) => recordAudit(tx, companyId, auditActor(c), entry);
 }
 
 export function auditActor(c: AppContext): AuditActor {

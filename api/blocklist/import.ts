@@ -1,12 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import type { NewBlocklistEntry } from '../../domain/blocklist';
 import { RegenteError } from '../../domain/errors';
-import { recordAudit } from '../../prisma/audit-logs';
 import { addBlocklistEntries } from '../../prisma/blocklist';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps, type AppContext } from '../context';
 import { uploadOf } from '../uploads';
-import { auditActor } from '../write';
+import { auditIn } from '../write';
 import { parseBlocklist } from './parse';
 
 const CHUNK_ROWS = 5_000;
@@ -45,8 +44,7 @@ export async function importBlocklist(
     const added = await withTenant(db, companyId, async (tx) => {
       const added = await addBlocklistEntries(tx, companyId, rows);
       const after = { rows: rows.length, added };
-      const entry = { action: 'blocklist.import', ...wholeList(c), after };
-      await recordAudit(tx, companyId, auditActor(c), entry);
+      await auditIn(c, tx)({ action: 'blocklist.import', ...wholeList(c), after });
       return added;
     });
     report.added += added;

@@ -9,10 +9,10 @@ import {
 import type { CampaignChange } from '../../prisma/campaigns';
 import type { CampaignState } from '../../domain/campaigns';
 import { actorOf, type ApiDeps } from '../context';
-import { createRouter, defineRoute, IdParam, json, jsonBody } from '../routes';
+import { createRouter, defineRoute, IdParam, json, jsonBody, optionalBody } from '../routes';
 import { write } from '../write';
 import { Campaign, showCampaign } from './show-campaign';
-import { auditVerb, optionalBody, StateAnswer, tags } from './verbs';
+import { auditVerb, StateAnswer, tags } from './verbs';
 
 const submit = defineRoute('campaigns:write', {
   method: 'post',
@@ -39,6 +39,7 @@ const reject = defineRoute('campaigns:approve', {
   request: { params: IdParam, body: jsonBody(RejectInput) },
   responses: { 200: json(StateAnswer, 'A draft again, with the reason') },
 });
+
 const statesOf = ({ before, after }: CampaignChange) => ({
   before: before.state as CampaignState,
   after: after.state as CampaignState,

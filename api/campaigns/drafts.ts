@@ -13,9 +13,7 @@ import { createRouter, defineRoute, IdParam, json, jsonBody } from '../routes';
 import { write } from '../write';
 import { CampaignItem, showItem } from './show';
 import { Campaign, showCampaign } from './show-campaign';
-import { WHOLE_AUDIENCE } from './verbs';
-
-const tags = ['Campaigns'];
+import { tags, WHOLE_AUDIENCE } from './verbs';
 
 const list = defineRoute('campaigns:read', {
   method: 'get',

@@ -2,11 +2,11 @@ import { CloneInput, RetryInput } from '../../domain/campaigns.schema';
 import { cloneCampaign } from '../../prisma/campaigns/clones';
 import { retryFailed } from '../../prisma/campaigns/retries';
 import { actorOf, type ApiDeps } from '../context';
-import { createRouter, defineRoute, IdParam, json } from '../routes';
+import { createRouter, defineRoute, IdParam, json, optionalBody } from '../routes';
 import { write } from '../write';
 import { shapeOf } from './approvals';
 import { Campaign, showCampaign } from './show-campaign';
-import { optionalBody, StateAnswer, tags, WHOLE_AUDIENCE } from './verbs';
+import { StateAnswer, tags, WHOLE_AUDIENCE } from './verbs';
 
 const retry = defineRoute('campaigns:approve', {
   method: 'post',
