@@ -16,6 +16,7 @@ import { getUser, noteLogin } from '../prisma/users';
 import { afterAnswering } from './background';
 import { userOf, type ApiDeps, type AppContext } from './context';
 import { countLogin, tooManyAttempts } from './login-limits';
+import { page, pageArgs, pageOf, PageQuery } from './paging';
 import { verifyPassword } from './passwords';
 import { createRouter, defineRoute, IdParam, json, jsonBody } from './routes';
 import { auditAs, write } from './write';
@@ -70,7 +71,8 @@ const list = defineRoute('self', {
   method: 'get',
   path: '/',
   tags,
-  responses: { 200: json(z.object({ items: z.array(Session) }), 'Your open sessions') },
+  request: { query: PageQuery },
+  responses: { 200: json(pageOf(Session), 'A page of your open sessions') },
 });
 const logout = defineRoute('self', {
   method: 'delete',
@@ -95,8 +97,12 @@ export function sessionRoutes(deps: ApiDeps) {
     })
     .openapi(list, async (c) => {
       const { id, companyId, sessionId } = userOf(c);
-      const rows = await withTenant(db, companyId, (tx) => listSessions(tx, id));
-      return c.json({ items: rows.map((row) => show(row, sessionId)) }, 200);
+      const query = c.req.valid('query');
+      const rows = await withTenant(db, companyId, (tx) => listSessions(tx, id, pageArgs(query)));
+      return c.json(
+        page(rows, query.limit, (row) => show(row, sessionId)),
+        200,
+      );
     })
     .openapi(logout, async (c) => {
       const { sessionId } = userOf(c);

@@ -2,6 +2,7 @@ import { notFound } from '../domain/errors';
 import type { Permission, Role } from '../domain/permissions';
 import type { Database } from './client';
 import type { Session } from './generated/client';
+import type { PageArgs } from './paging';
 import { queryAcross, type TenantTx } from './tenant';
 import { hashToken, newToken, SESSION_PREFIX } from './tokens';
 
@@ -89,11 +90,14 @@ export async function createSession(
 }
 
 /** Somebody's sessions that have not expired, newest first. */
-export async function listSessions(tx: TenantTx, userId: string): Promise<Session[]> {
+export async function listSessions(
+  tx: TenantTx,
+  userId: string,
+  { after, ...page }: PageArgs,
+): Promise<Session[]> {
   return tx.session.findMany({
-    where: { userId, expiresAt: { gt: new Date() } },
-    orderBy: { id: 'desc' },
-    take: 200,
+    where: { ...after, userId, expiresAt: { gt: new Date() } },
+    ...page,
   });
 }
 

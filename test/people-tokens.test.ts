@@ -266,7 +266,7 @@ describe('a password change', () => {
 });
 
 describe('one’s sessions', () => {
-  test('are listed and ended one by one, and nobody else’s', async () => {
+  test('are listed by page and ended one by one, and nobody else’s', async () => {
     const person = await api.person(api.first.companyId, 'AGENT');
     const second = (await logIn(person.email, PASSWORD)).body;
     const list = async () => (await api.request('GET', '/v1/sessions', { as: second })).body.items;
@@ -274,6 +274,10 @@ describe('one’s sessions', () => {
     expect(sessions).toHaveLength(2);
     expect(sessions[0]).toMatchObject({ current: true, ipAddress: '127.0.0.1' });
     expect(JSON.stringify(sessions)).not.toContain('oken');
+    const page = (query: string) =>
+      api.request('GET', `/v1/sessions?limit=1${query}`, { as: second });
+    const { items, nextCursor } = (await page('')).body;
+    expect([...items, ...(await page(`&cursor=${nextCursor}`)).body.items]).toEqual(sessions);
     const end = (id: string) => api.request('DELETE', `/v1/sessions/${id}`, { as: second });
     expect((await end(api.first.manager.sessionId)).status).toBe(404);
     expect((await end(person.sessionId)).status).toBe(204);
