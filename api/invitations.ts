@@ -32,7 +32,7 @@ export function invitationRoutes({ db }: ApiDeps) {
     await withTenant(db, companyId, async (tx) => {
       const before = await lockUser(tx, userId);
       if (!(await consumeToken(tx, tokenId))) throw badToken();
-      requireStatus(before.status, ['INVITED'], 'activated by an invitation');
+      requireStatus(before.status, 'accept');
       const after = await acceptInvitation(tx, userId, { passwordHash, name });
       const line = { action: 'user.accept_invitation', entityType: 'user', entityId: userId };
       await recordAudit(tx, companyId, auditAs(c, 'user', userId), { ...line, before, after });

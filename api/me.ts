@@ -84,7 +84,7 @@ export function meRoutes({ db }: ApiDeps) {
       await write(c, db, 204, async (tx, audit) => {
         const before = await lockUser(tx, id);
         if (before.passwordHash !== user.passwordHash) throw wrongPassword();
-        requireStatus(before.status, ['ACTIVE'], 'given a password');
+        requireStatus(before.status, 'setPassword');
         await setPassword(tx, id, passwordHash);
         await retireTokens(tx, id);
         const endedSessions = await endSessions(tx, id, sessionId);

@@ -53,7 +53,7 @@ export function passwordResetRoutes(deps: ApiDeps) {
       await withTenant(db, companyId, async (tx) => {
         const user = await lockUser(tx, userId);
         if (!(await consumeToken(tx, tokenId))) throw badToken();
-        requireStatus(user.status, ['ACTIVE'], 'given a password');
+        requireStatus(user.status, 'setPassword');
         await setPassword(tx, userId, passwordHash);
         await retireTokens(tx, userId);
         const after = { endedSessions: await endSessions(tx, userId) };

@@ -35,10 +35,26 @@ export function refuseSelf(editor: UserEditor, personId: string, what: string): 
   throw new RegenteError('FORBIDDEN', `Nobody ${what} themselves; somebody else has to.`);
 }
 
-/** INVITED → ACTIVE (by accepting) → INACTIVE → ACTIVE. Throws CONFLICT with the states from which it is allowed. */
-export function requireStatus(status: string, allowed: readonly UserStatus[], verb: string): void {
-  if (allowed.some((each) => each === status)) return;
-  throw new RegenteError('CONFLICT', `A person who is ${status} cannot be ${verb}.`, {
-    details: { state: status, allowedFrom: allowed },
-  });
+/** What happens to a person: INVITED → ACTIVE (by accepting) → INACTIVE → ACTIVE. `done` ends "cannot be". */
+const USER_VERBS = {
+  invite: { from: ['INVITED'], done: 'invited' },
+  accept: { from: ['INVITED'], done: 'activated by an invitation' },
+  delete: { from: ['INVITED'], done: 'deleted' },
+  setPassword: { from: ['ACTIVE'], done: 'given a password' },
+  deactivate: { from: ['ACTIVE'], done: 'deactivated' },
+  activate: { from: ['INACTIVE'], done: 'activated' },
+} as const satisfies Record<string, { from: readonly UserStatus[]; done: string }>;
+type UserVerb = keyof typeof USER_VERBS;
+
+/** Throws CONFLICT with the states from which the verb is allowed. */
+export function requireStatus(status: UserStatus, verb: UserVerb): void {
+  const { from, done } = USER_VERBS[verb];
+  const allowedFrom: readonly UserStatus[] = from;
+  if (allowedFrom.includes(status)) return;
+  const allowed = allowedFrom.join(' or ');
+  throw new RegenteError(
+    'CONFLICT',
+    `A person who is ${status} cannot be ${done}; only one who is ${allowed}.`,
+    { details: { state: status, allowedFrom } },
+  );
 }

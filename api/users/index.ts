@@ -51,6 +51,7 @@ const remove = defineRoute('users:write', {
   request,
   responses: { 204: { description: 'Deleted' } },
 });
+
 export function userRoutes(deps: ApiDeps) {
   return createRouter().route('/', directoryRoutes(deps)).route('/', lifecycleRoutes(deps));
 }
@@ -102,7 +103,7 @@ function directoryRoutes({ db, encryption, engine }: ApiDeps) {
       await write(c, db, 204, async (tx, audit) => {
         const before = await lockUser(tx, id);
         refuseSuperior(await editorOf(tx, actor), before);
-        requireStatus(before.status, ['INVITED'], 'deleted');
+        requireStatus(before.status, 'delete');
         await deleteUser(tx, id);
         await audit({ action: 'user.delete', entityType: 'user', entityId: id, before });
         return null;

@@ -61,7 +61,7 @@ export function lifecycleRoutes({ db, encryption, engine }: ApiDeps) {
       const user = await write(c, db, 200, async (tx, audit) => {
         const before = await lockUser(tx, id);
         refuseSuperior(await editorOf(tx, actor), before);
-        requireStatus(before.status, ['INACTIVE'], 'activated');
+        requireStatus(before.status, 'activate');
         const after = await setUserStatus(tx, id, 'ACTIVE');
         await audit({ action: 'user.activate', entityType: 'user', entityId: id, before, after });
         return showUser(after);
@@ -75,7 +75,7 @@ export function lifecycleRoutes({ db, encryption, engine }: ApiDeps) {
       const answer = await write(c, db, 202, async (tx, audit) => {
         const user = await lockUser(tx, id);
         refuseSuperior(await editorOf(tx, actor), user);
-        requireStatus(user.status, ['INVITED'], 'invited');
+        requireStatus(user.status, 'invite');
         const owner = { companyId, userId: id, purpose: 'invitation' as const };
         const { expiresAt } = await issueToken(tx, owner, encryption);
         const after = { expiresAt: expiresAt.toISOString() };
@@ -96,7 +96,7 @@ async function endAccess(
   const { id } = before;
   refuseSuperior(editor, before);
   refuseSelf(editor, id, 'deactivates');
-  requireStatus(before.status, ['ACTIVE'], 'deactivated');
+  requireStatus(before.status, 'deactivate');
   await refuseLastLeader(tx, before);
   const after = await setUserStatus(tx, id, 'INACTIVE');
   const ended = { sessions: await endSessions(tx, id), keys: await revokeApiKeysOf(tx, id) };
