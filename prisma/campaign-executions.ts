@@ -27,6 +27,7 @@ export interface ExecutionView {
   ledgerMonth: string;
   lanes: number;
   scheduledAtMs: number | null;
+  sendUntilMs: number | null;
   onBudgetExhausted: BudgetPolicy;
   waitingReason: string | null;
   plan: CampaignPlan;
@@ -52,6 +53,7 @@ function viewOf(row: CampaignExecution): ExecutionView {
     ledgerMonth: row.ledgerMonth.toISOString().slice(0, 10),
     lanes: row.lanes,
     scheduledAtMs: row.scheduledAt?.getTime() ?? null,
+    sendUntilMs: row.sendUntil?.getTime() ?? null,
     onBudgetExhausted: row.onBudgetExhausted as BudgetPolicy,
     waitingReason: row.waitingReason,
     plan: row.plan as unknown as CampaignPlan,

@@ -3,7 +3,7 @@ import { expectBooksAgree } from './support/books';
 import { query } from './support/database';
 import { countStates, createScene } from './support/executions';
 import { budgetOf, ledger, startRace } from './support/races';
-import { openWorkshop, shown, type Workshop } from './support/turns';
+import { closedForAnHour, openWorkshop, shown, type Workshop } from './support/turns';
 import { until } from './support/until';
 
 let shop: Workshop;
@@ -65,17 +65,6 @@ describe('what is shown while nothing is sent', () => {
     expect((await shown(shop, race)).waiting).toBe('send_window');
   });
 });
-
-/** Quiet from an hour ago until in an hour, by the clock in São Paulo. */
-function closedForAnHour(): { start: string; end: string } {
-  const clock = (ms: number): string =>
-    new Date(Date.now() + ms).toLocaleTimeString('pt-BR', {
-      timeZone: 'America/Sao_Paulo',
-      hour: '2-digit',
-      minute: '2-digit',
-    });
-  return { start: clock(-3_600_000), end: clock(3_600_000) };
-}
 
 describe('a vendor that answers nothing', () => {
   test('costs as few people their fate as it takes to notice, however long it lasts', async () => {

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WaitReason } from '../../domain/campaigns';
-import { nextAllowed } from '../../domain/send-windows';
 import { noteWaiting } from '../../prisma/campaign-executions';
 import { markPeople, type HeldBatch, type MarkResult } from '../../prisma/dispatch/messages';
 import { sqlState } from '../../prisma/errors';
 import { withTenant } from '../../prisma/tenant';
 import type { CallReport } from './assess';
-import { callAndSettle, createLease, settleUntilDone } from './call';
+import { callAndSettle, createLease, SAFETY_MS, settleUntilDone } from './call';
 import { findLostMark } from './lost-mark';
+import { callableForMs, closedZones } from './send-time';
 import type { Turn } from './turn';
 
 /** How the work on a batch ended. */
@@ -79,9 +79,16 @@ async function markNext(turn: Turn, batch: HeldBatch, calls: Calls): Promise<Bat
     await delay(grant.waitMs);
     return undefined;
   }
-  const lease = createLease(turn.settings.leaseMs);
+  const leaseMs = callableForMs(turn.execution, Date.now(), turn.settings.leaseMs);
+  if (leaseMs <= SAFETY_MS) {
+    // The deadline, or the end of a window, is too near for anybody to be called.
+    await turn.pace.giveBack(grant.count);
+    await delay(leaseMs);
+    return undefined;
+  }
+  const lease = createLease(leaseMs);
   const markId = randomUUID();
-  const marked = await mark(turn, batch, markId, grant.count);
+  const marked = await mark(turn, batch, { markId, leaseMs, limit: grant.count });
   if (marked.outcome !== 'marked') {
     await turn.pace.giveBack(grant.count);
     return { kind: marked.outcome };
@@ -100,15 +107,14 @@ async function markNext(turn: Turn, batch: HeldBatch, calls: Calls): Promise<Bat
 async function mark(
   turn: Turn,
   batch: HeldBatch,
-  markId: string,
-  limit: number,
+  { markId, leaseMs, limit }: { markId: string; leaseMs: number; limit: number },
 ): Promise<MarkResult> {
-  const { db, settings, account } = turn;
+  const { db, execution, account } = turn;
   const input = {
     markId,
-    leaseMs: settings.leaseMs,
+    leaseMs,
     credentialVersion: account.version,
-    closedZones: closedZones(turn),
+    closedZones: closedZones(execution, Date.now()),
   };
   for (let size = limit; ; size = Math.floor(size / 2)) {
     try {
@@ -130,16 +136,6 @@ async function putBackLostMark(turn: Turn, batch: HeldBatch, markId: string): Pr
     code: 'mark_lost',
   }));
   await settleUntilDone(turn, batch, markId, settlements);
-}
-
-/** The zones of the audience in which nobody may be sent to right now. */
-function closedZones({ execution }: Turn): { zone: string; opensAtMs: number | null }[] {
-  const { sendWindow, quietHours, timeZones } = execution.plan;
-  if (sendWindow === null && quietHours === null) return [];
-  const now = Date.now();
-  return timeZones
-    .map((zone) => ({ zone, opensAtMs: nextAllowed(now, zone, sendWindow, quietHours) }))
-    .filter(({ opensAtMs }) => opensAtMs !== now);
 }
 
 async function clearWaiting(turn: Turn): Promise<void> {

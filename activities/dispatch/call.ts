@@ -17,7 +17,7 @@ export interface Lease {
 }
 
 /** Ended a little before the database's `call_before`, which is counted from a later moment. */
-const SAFETY_MS = 250;
+export const SAFETY_MS = 250;
 
 /** Counted from before the mark is asked for; both clocks must agree, for either may stand still or jump. */
 export function createLease(leaseMs: number): Lease {

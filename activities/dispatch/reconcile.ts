@@ -11,7 +11,8 @@ import {
 } from '../../prisma/dispatch/messages';
 import type { LookupResult } from '../../providers/messaging/port';
 import type { BatchEnd } from './batch-run';
-import { callAndSettle, createLease, settleUntilDone } from './call';
+import { callAndSettle, createLease, SAFETY_MS, settleUntilDone } from './call';
+import { callableForMs, repeatableFromMs } from './send-time';
 import { graceMs, type Turn } from './turn';
 
 export type ReconcileEnd =
@@ -62,18 +63,23 @@ function sortRows(
   nowMs: number,
   mayRepeat: boolean,
 ): ReconcilePlan {
-  const { account } = turn;
+  const { account, execution } = turn;
+  const promises = account.provider.capabilities;
+  const openMs = repeatableFromMs(execution, nowMs);
+  // Rather asked now than repeated when the window opens.
+  const isOpen = openMs !== null && (openMs <= nowMs || promises.lookup === false);
   const situation = {
-    promises: account.provider.capabilities,
+    promises,
     credentialVersion: account.version,
     nowMs,
-    mayRepeat,
+    mayRepeat: mayRepeat && isOpen,
   };
   const plan: ReconcilePlan = { repeats: [], lookups: [], unknowns: [], dueAtMs: Infinity };
   for (const row of rows) {
     const step = reconcileStep(row, situation);
     const stepAtMs = step.kind === 'unknown' ? 0 : step.notBeforeMs;
-    const dueAtMs = Math.max(endedAtMs(turn, row), stepAtMs);
+    const allowedAtMs = step.kind === 'repeat' ? (openMs ?? 0) : 0;
+    const dueAtMs = Math.max(endedAtMs(turn, row), stepAtMs, allowedAtMs);
     plan.dueAtMs = Math.min(plan.dueAtMs, dueAtMs);
     if (dueAtMs > nowMs) continue;
     if (step.kind === 'repeat') plan.repeats.push(row);
@@ -109,13 +115,18 @@ async function repeat(
   rows: OpenRow[],
 ): Promise<ReconcileEnd | undefined> {
   const { settings } = turn;
-  const lease = createLease(settings.leaseMs);
+  const leaseMs = callableForMs(turn.execution, Date.now(), settings.leaseMs);
+  if (leaseMs <= SAFETY_MS) {
+    await delay(leaseMs);
+    return undefined;
+  }
+  const lease = createLease(leaseMs);
   const markId = randomUUID();
   const marked = await remarkPeople(turn.db, batch, {
     markId,
     positions: rows.slice(0, settings.microBatch).map((row) => row.position),
     endedMarks: [...turn.endedMarks],
-    leaseMs: settings.leaseMs,
+    leaseMs,
     graceMs: graceMs(settings),
   });
   if (marked.outcome !== 'marked') return { kind: marked.outcome };

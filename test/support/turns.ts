@@ -111,3 +111,14 @@ export async function shown(
   );
   return rows[0]!;
 }
+
+/** Quiet from an hour ago until in an hour, by the clock in São Paulo. */
+export function closedForAnHour(): { start: string; end: string } {
+  const clock = (ms: number): string =>
+    new Date(Date.now() + ms).toLocaleTimeString('pt-BR', {
+      timeZone: 'America/Sao_Paulo',
+      hour: '2-digit',
+      minute: '2-digit',
+    });
+  return { start: clock(-3_600_000), end: clock(3_600_000) };
+}
