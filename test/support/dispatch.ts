@@ -20,6 +20,8 @@ import { createTestDatabase, type TestDatabase } from './database';
 
 export interface DispatchBench extends TestDatabase {
   engineAddress: string;
+  /** SIGKILL to the engine, and a new one at the same address that knows nothing. */
+  loseEngine(): Promise<void>;
   client: Client;
   sandbox: Sandbox;
   encryption: Encryption;
@@ -41,11 +43,13 @@ export async function startDispatch(
 ): Promise<DispatchBench> {
   const folder = await mkdtemp(join(tmpdir(), 'regente-dispatch-'));
   const { path: binary } = await findEngineBinary(thisMachine());
-  const [database, engine, sandbox] = await Promise.all([
+  const engineParts = { ...engineOptions, binary, logFile: join(folder, 'engine.log') };
+  const [database, first, sandbox] = await Promise.all([
     createTestDatabase(),
-    startEngine({ ...engineOptions, binary, logFile: join(folder, 'engine.log') }),
+    startEngine(engineParts),
     startSandbox(),
   ]);
+  let engine = first;
   const { db } = database;
   const logger = createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent', 'test');
   installRuntime(logger);
@@ -80,6 +84,10 @@ export async function startDispatch(
   return {
     ...database,
     engineAddress: engine.address,
+    async loseEngine() {
+      await engine.kill();
+      engine = await startEngine({ ...engineParts, port: first.port });
+    },
     client,
     sandbox,
     encryption,
