@@ -1,28 +1,25 @@
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 
 export type { Logger };
 
-/** JSON lines on stdout. Never given message texts, addresses or secrets; the paths below are a second lock on that door. */
-export function createLogger(level: string, name: string): Logger {
-  return pino({
+const SECRETS = ['password', 'token', 'authorization', 'config'];
+
+/**
+ * JSON lines on stdout, or where `destination` says. Never given message texts, addresses or secrets; the paths below are
+ * a second lock on that door.
+ */
+export function createLogger(level: string, name: string, destination?: DestinationStream): Logger {
+  const options = {
     name,
     level,
     base: { pid: process.pid },
     serializers: { err: slimError },
     redact: {
-      paths: [
-        'password',
-        'token',
-        'authorization',
-        'config',
-        '*.password',
-        '*.token',
-        '*.authorization',
-        '*.config',
-      ],
+      paths: SECRETS.flatMap((field) => [field, `*.${field}`]),
       censor: '[redacted]',
     },
-  });
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
 }
 
 /** An error without what hangs on it: drivers attach connections, queries and the values of rows. */

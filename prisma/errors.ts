@@ -50,9 +50,13 @@ const PRISMA_UNAVAILABLE = new Set([
   'P2037',
 ]);
 
-/** Turns what the driver or Prisma threw into a RegenteError where the cause is known; anything else stays itself. */
+/**
+ * Turns what the driver or Prisma threw into a RegenteError where the cause is known; anything else stays itself, but
+ * for what Prisma says about a wrong call, which shows the values of that call.
+ */
 export function fromDatabase(error: unknown): unknown {
   if (error instanceof RegenteError) return error;
+  if (error instanceof Prisma.PrismaClientValidationError) return withoutValues(error);
   if (error instanceof Error && DRIVER_UNAVAILABLE.has(error.message)) return unavailable(error);
   const state = sqlState(error);
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
@@ -83,6 +87,15 @@ export function fromDatabase(error: unknown): unknown {
       if (CONTENTION.has(state)) return contention(error);
       return isUnavailable(state) ? unavailable(error) : error;
   }
+}
+
+/** A mistake of ours: the whole call stands in the message, and what is wrong with it in the last line. */
+function withoutValues({ name, message, stack = '' }: Error): Error {
+  const short = new Error(message.trim().split('\n').at(-1));
+  short.name = name;
+  const frames = stack.split('\n').filter((line) => /^ {4}at /.test(line));
+  short.stack = [`${name}: ${short.message}`, ...frames].join('\n');
+  return short;
 }
 
 const conflict = (message: string, cause: unknown): RegenteError =>

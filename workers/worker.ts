@@ -32,7 +32,7 @@ const aroundActivities: ActivityInboundCallsInterceptor = {
       return await next(input);
     } catch (error) {
       const known = fromDatabase(error);
-      throw known instanceof RegenteError ? toApplicationFailure(known) : error;
+      throw known instanceof RegenteError ? toApplicationFailure(known) : known;
     } finally {
       clearInterval(beat);
     }
