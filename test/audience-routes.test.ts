@@ -253,7 +253,7 @@ describe('who may', () => {
     expect(campaign!.editors).toEqual(expect.arrayContaining([desk.tenant.agent.id, director.id]));
     const lines = await query<{ changes: unknown; actor_id: string }>(
       desk.api.database.adminUrl,
-      `SELECT changes, actor_id FROM audit_logs WHERE company_id = $1 AND entity_id = $2 AND action = 'campaign.audience'
+      `SELECT changes, actor_id FROM audit_logs WHERE company_id = $1 AND entity_id = $2 AND action = 'campaign.upload_audience'
          ORDER BY id DESC`,
       [companyId, id],
     );

@@ -60,7 +60,7 @@ export async function uploadAudience(
     return await write(c, db, 200, async (tx, audit) => {
       const { before, after } = await finishUpload(tx, actor, upload, { ...loaded, ...totals });
       await audit({
-        action: 'campaign.audience',
+        action: 'campaign.upload_audience',
         entityType: 'campaign',
         entityId: campaignId,
         before: before === null ? null : auditFacts(before),

@@ -47,7 +47,7 @@ export function repeatRoutes(deps: ApiDeps) {
             options,
           );
           await audit({
-            action: 'campaign.retry-failed',
+            action: 'campaign.retry_failed',
             entityType: 'campaign',
             entityId: id,
             before: { state: before },

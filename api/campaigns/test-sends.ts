@@ -68,7 +68,7 @@ export function testSendRoutes({ db, engine }: ApiDeps) {
       let send = await write(c, db, 202, async (tx, audit) => {
         const executionId = await openTestSend(tx, actor, id, { to, recipient });
         const entity = { entityType: 'campaign', entityId: id };
-        await audit({ action: 'campaign.test-send', ...entity, after: { executionId, to } });
+        await audit({ action: 'campaign.test_send', ...entity, after: { executionId, to } });
         return show(await readTestSend(tx, actor, id, executionId));
       });
       engine.nudge();
