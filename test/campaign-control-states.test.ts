@@ -23,7 +23,7 @@ const sql = (text: string, values: unknown[]): Promise<Record<string, unknown>[]
 const stateOf = async (id: string): Promise<CampaignState> =>
   (await own.call('GET', `/${id}`, own.approver)).body.state;
 
-describe('every verb in every state', () => {
+describe('every verb in every state is done, or refused with the states that allow it', () => {
   const PATHS: Record<CampaignVerb, [string, string, unknown?]> = {
     edit: ['PATCH', '', { name: 'Outro nome' }],
     delete: ['DELETE', ''],

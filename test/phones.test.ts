@@ -246,11 +246,14 @@ describe('the fast path', () => {
     }
   });
 
-  it('reads more than 100,000 phones in a second', () => {
-    const phones = Array.from({ length: 100_000 }, () => `(11) 9${digits(4)}-${digits(4)}`);
-    const start = performance.now();
-    for (const phone of phones) parsePhone(phone, sms);
-    expect(performance.now() - start).toBeLessThan(1_000);
+  it('takes less than a third of the time that the library takes', () => {
+    const phones = Array.from({ length: 20_000 }, () => `(11) 9${digits(4)}-${digits(4)}`);
+    const tookMs = (parse: typeof parsePhone): number => {
+      const start = performance.now();
+      for (const phone of phones) parse(phone, sms);
+      return performance.now() - start;
+    };
+    expect(tookMs(parsePhone) * 3).toBeLessThan(tookMs(parseAnyPhone));
   });
 });
 
