@@ -131,7 +131,7 @@ export function notAllowed(
   );
 }
 
-/** Why an approved campaign is not sending at this moment; `null` while it sends. */
+/** Why a campaign that has been submitted sends nothing at this moment. */
 export const WAIT_REASONS = [
   'approval',
   'schedule',

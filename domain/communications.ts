@@ -41,7 +41,7 @@ export const SEED_STATES: Readonly<Record<string, MessageState>> = {
 /** How many ledger rows are in which state; `recipients - sum` have not been reached yet. */
 export type StateCounts = Readonly<Record<MessageState, number>>;
 
-/** The figures that the API, the report, the demo and the metrics show alike (dispatch protocol §8). */
+/** The figures that the API, the report, the demo and the metrics show alike. */
 export interface PeopleCounts {
   recipients: number;
   /** Accepted by the provider, whatever came after. */

@@ -41,7 +41,7 @@ const LONGEST_PAUSE_MS = 600_000;
 export const pauseAfterMs = (tries: number): number =>
   tries <= 1 ? 0 : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (tries - 2));
 
-/** The table of dispatch protocol §5. */
+/** What to do next about a message whose fate is not known; ARCHITECTURE.md has it as a table ("After a crash"). */
 export function reconcileStep(message: OpenMessage, situation: ReconcileSituation): ReconcileStep {
   const { markedAtMs, callBeforeMs, credentialVersion, tries } = message;
   const { promises, nowMs, mayRepeat } = situation;
