@@ -22,9 +22,6 @@ export type CredentialPatch = z.infer<typeof CredentialPatch>;
 export const CredentialFilter = z.object({
   walletId: z.uuid().optional(),
   brokerId: z.uuid().optional(),
-  active: z
-    .enum(['true', 'false'])
-    .transform((value) => value === 'true')
-    .optional(),
+  active: z.stringbool().optional(),
 });
 export type CredentialFilter = z.infer<typeof CredentialFilter>;
