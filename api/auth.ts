@@ -40,7 +40,10 @@ export async function actorNow(
 }
 
 const unknownToken = (): RegenteError =>
-  new RegenteError('UNAUTHENTICATED', 'The bearer token is not known, has expired or was revoked.');
+  new RegenteError(
+    'UNAUTHENTICATED',
+    'The bearer token is not known, has expired or was revoked; log in again, or use another API key.',
+  );
 
 async function inCompanyOf(db: Database, c: AppContext, owner: Actor): Promise<Actor> {
   const company = c.req.header('x-company');
@@ -75,12 +78,19 @@ async function resolveActor(db: Database, header: string): Promise<Actor | undef
 /** X-Company is refused rather than ignored, lest somebody believes that they work in another company than they do. */
 async function actingIn(db: Database, actor: Actor, slugOrId: string): Promise<Actor> {
   if (actor.type === 'key' || actor.role !== 'ADMIN')
-    throw new RegenteError('FORBIDDEN', 'Only an ADMIN names a company with X-Company.');
+    throw new RegenteError(
+      'FORBIDDEN',
+      'Only an ADMIN names a company with X-Company; leave the header out.',
+    );
   const companyId = await lookupCompany(db, slugOrId);
   if (companyId === undefined) {
-    throw new RegenteError('VALIDATION', 'The header X-Company names no company.', {
-      fields: [{ pointer: 'X-Company', detail: 'not a known slug or id' }],
-    });
+    throw new RegenteError(
+      'VALIDATION',
+      'The header X-Company names no company; give its slug or its id.',
+      {
+        fields: [{ pointer: 'X-Company', detail: 'is not a known slug or id' }],
+      },
+    );
   }
   return { ...actor, companyId };
 }
@@ -95,9 +105,13 @@ export function requirePermission(permission: Permission) {
 
 function refuseWithout({ permissions }: Actor, permission: Permission): void {
   if (permissions.includes(permission)) return;
-  throw new RegenteError('FORBIDDEN', `This needs the permission ${permission}.`, {
-    details: { permission },
-  });
+  throw new RegenteError(
+    'FORBIDDEN',
+    `This needs the permission ${permission}, which your role or API key does not have.`,
+    {
+      details: { permission },
+    },
+  );
 }
 
 /** Refuses whoever sent no token. */

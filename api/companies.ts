@@ -115,7 +115,7 @@ export function companiesRoutes({ db }: ApiDeps) {
     .openapi(create, async (c) => {
       const input = c.req.valid('json');
       if (input.slug === PLATFORM_SLUG) {
-        throw new RegenteError('CONFLICT', 'This slug is the platform company’s.', {
+        throw new RegenteError('CONFLICT', 'This slug is the platform company’s; choose another.', {
           fields: [{ pointer: '/slug', detail: 'is taken' }],
         });
       }

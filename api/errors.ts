@@ -91,10 +91,13 @@ function asRegenteError(thrown: unknown): RegenteError {
     if (error.status === 413)
       return new RegenteError('PAYLOAD_TOO_LARGE', 'The body is larger than this route accepts.');
     if (error.status === 415)
-      return new RegenteError('UNSUPPORTED_MEDIA', 'This route takes another Content-Type.');
+      return new RegenteError(
+        'UNSUPPORTED_MEDIA',
+        'This route takes another Content-Type; /docs says which.',
+      );
     if (error.status === 400)
       return new RegenteError('VALIDATION', 'The body is not valid JSON.', {
-        fields: [{ pointer: '', detail: 'not valid JSON' }],
+        fields: [{ pointer: '', detail: 'is not valid JSON' }],
       });
   }
   return new RegenteError(

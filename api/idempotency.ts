@@ -46,11 +46,14 @@ export function idempotent() {
       case 'running':
         throw new RegenteError(
           'CONFLICT',
-          'The first request with this Idempotency-Key is still running.',
+          'The first request with this Idempotency-Key is still running; ask again in a moment.',
           { retryAfterMs: 1_000 },
         );
       case 'other_request':
-        throw new RegenteError('CONFLICT', 'This Idempotency-Key was used for another request.');
+        throw new RegenteError(
+          'CONFLICT',
+          'This Idempotency-Key was used for another request; give each its own.',
+        );
       case 'execute':
         await execute(c, db, verdict.claim, next);
         return undefined;

@@ -43,6 +43,10 @@ export function invitationRoutes({ db }: ApiDeps) {
 
 /** The same for every reason; whoever has a good token knows nothing of others. */
 export const badToken = (): RegenteError =>
-  new RegenteError('VALIDATION', 'This link is not valid, was used already or has expired.', {
-    fields: [{ pointer: '/token', detail: 'is not valid, was used or has expired' }],
-  });
+  new RegenteError(
+    'VALIDATION',
+    'This link is not valid, was used already or has expired; ask for a new one.',
+    {
+      fields: [{ pointer: '/token', detail: 'is not valid, was used or has expired' }],
+    },
+  );

@@ -73,7 +73,7 @@ function readableText(): MiddlewareHandler<AppEnv> {
       new TextDecoder('utf-8', { fatal: true }).decode(body);
     } catch {
       throw new RegenteError('VALIDATION', 'The body is not valid UTF-8.', {
-        fields: [{ pointer: '', detail: 'not valid UTF-8' }],
+        fields: [{ pointer: '', detail: 'is not valid UTF-8' }],
       });
     }
     return next();

@@ -24,9 +24,13 @@ export function refuseHigherRole(editor: UserEditor, role: Role): void {
 /** Throws FORBIDDEN when this person stands above the editor. */
 export function refuseSuperior(editor: UserEditor, person: { role: Role }): void {
   if (!outranks(person.role, editor.role)) return;
-  throw new RegenteError('FORBIDDEN', 'This person has a role above yours.', {
-    details: { role: editor.role },
-  });
+  throw new RegenteError(
+    'FORBIDDEN',
+    'This person has a role above yours; somebody with at least theirs has to do it.',
+    {
+      details: { role: editor.role },
+    },
+  );
 }
 
 /** Throws FORBIDDEN when somebody would take away their own role or access. */

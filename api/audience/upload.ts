@@ -120,8 +120,10 @@ async function loadList(
   options: AudienceCsvOptions,
 ): Promise<UploadTotals> {
   if (list.items.length > options.limits.maxRows) {
-    throw new RegenteError('PAYLOAD_TOO_LARGE', 'The list has too many people.', {
-      details: { maxRows: options.limits.maxRows },
+    const { maxRows } = options.limits;
+    const limit = maxRows.toLocaleString('en');
+    throw new RegenteError('PAYLOAD_TOO_LARGE', `The list has more than ${limit} people.`, {
+      details: { maxRows },
     });
   }
   const { batch, columns } = readAudienceList(list, options);
