@@ -3,7 +3,7 @@ import { addressKind } from './channels';
 import { normalizeName } from './column-names';
 import { RegenteError } from './errors';
 
-const AUDIENCE_FIELDS = [
+export const AUDIENCE_FIELDS = [
   'phone',
   'email',
   'nome',

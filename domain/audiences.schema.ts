@@ -1,23 +1,12 @@
 import { z } from 'zod';
+import { AUDIENCE_FIELDS } from './audience-columns';
 import { plainText } from './plain-text.schema';
 
 /** More people than this are a file, which is streamed. */
 const MAX_LIST = 10_000;
 
-const Column = plainText(200);
-
-/** Header of the file per field, where the names alone would be understood differently. */
-export const ColumnMapping = z.strictObject({
-  phone: Column.optional(),
-  email: Column.optional(),
-  nome: Column.optional(),
-  cpfCnpj: Column.optional(),
-  idcobContrato: Column.optional(),
-  customMessage: Column.optional(),
-});
-export type ColumnMapping = z.infer<typeof ColumnMapping>;
-
-export const AUDIENCE_FIELD_NAMES = Object.keys(ColumnMapping.shape) as (keyof ColumnMapping)[];
+/** Reads a `ColumnMapping` of `audience-columns.ts`. */
+export const ColumnMappingInput = z.partialRecord(z.enum(AUDIENCE_FIELDS), plainText(200));
 
 const Value = z.union([z.string().max(20_000), z.number(), z.boolean(), z.null()]);
 

@@ -2,6 +2,13 @@ import type { AudienceColumns, AudienceField } from './audience-columns';
 import { shownValue } from './audience-rows';
 import type { Throttle } from './campaign-plans';
 
+/** Where an audience comes from: an upload, or what the system made for a retry, a clone or a test send. */
+export const AUDIENCE_SOURCES = ['csv', 'list', 'retry', 'clone', 'test'] as const;
+export type AudienceSource = (typeof AUDIENCE_SOURCES)[number];
+
+export const UPLOAD_SOURCES = ['csv', 'list'] as const satisfies readonly AudienceSource[];
+export type UploadSource = (typeof UPLOAD_SOURCES)[number];
+
 /** What an upload adds up to: `rows = recipients + duplicates + invalid`. */
 export interface AudienceCounts {
   recipients: number;

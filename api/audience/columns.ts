@@ -1,4 +1,5 @@
-import { AUDIENCE_FIELD_NAMES, ColumnMapping } from '../../domain/audiences.schema';
+import { AUDIENCE_FIELDS, type ColumnMapping } from '../../domain/audience-columns';
+import { ColumnMappingInput } from '../../domain/audiences.schema';
 import { RegenteError } from '../../domain/errors';
 import type { AppContext } from '../context';
 import { validationError } from '../errors';
@@ -10,11 +11,11 @@ import { validationError } from '../errors';
 export function mappingOf(c: AppContext, mapping: string | undefined): ColumnMapping {
   const given: Record<string, unknown> = {};
   if (mapping !== undefined) Object.assign(given, parseMapping(mapping));
-  for (const field of AUDIENCE_FIELD_NAMES) {
+  for (const field of AUDIENCE_FIELDS) {
     const column = c.req.query(`map[${field}]`);
     if (column !== undefined) given[field] = column;
   }
-  const parsed = ColumnMapping.safeParse(given);
+  const parsed = ColumnMappingInput.safeParse(given);
   if (!parsed.success) throw validationError(parsed.error, 'query');
   return parsed.data;
 }

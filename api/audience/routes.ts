@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
-import { AUDIENCE_FIELD_NAMES, AudienceList } from '../../domain/audiences.schema';
+import { AUDIENCE_FIELDS } from '../../domain/audience-columns';
+import { AudienceList } from '../../domain/audiences.schema';
 import { RegenteError } from '../../domain/errors';
 import { plainText } from '../../domain/plain-text.schema';
 import { readAudience } from '../../prisma/audiences';
@@ -39,7 +40,7 @@ const params = IdParam;
 const text = { schema: { type: 'string' as const } };
 const binary = { schema: { type: 'string' as const, format: 'binary' } };
 const mapped = Object.fromEntries(
-  AUDIENCE_FIELD_NAMES.map((field) => [`map[${field}]`, z.string().max(200).optional()]),
+  AUDIENCE_FIELDS.map((field) => [`map[${field}]`, z.string().max(200).optional()]),
 );
 
 const put = defineRoute('campaigns:write', {

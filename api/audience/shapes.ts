@@ -1,5 +1,11 @@
 import { z } from '@hono/zod-openapi';
-import type { RecognisedColumns } from '../../domain/audiences';
+import {
+  AUDIENCE_SOURCES,
+  UPLOAD_SOURCES,
+  type AudienceSource,
+  type RecognisedColumns,
+  type UploadSource,
+} from '../../domain/audiences';
 import { countsOf, type CampaignAudience } from '../../prisma/audiences';
 import type { Preview as PreviewRow } from '../../prisma/audiences/previews';
 import type { AudienceSummary } from '../../prisma/audiences/summary';
@@ -11,7 +17,7 @@ const counts = z.record(z.string(), z.int());
 export const Audience = z
   .object({
     id: z.uuid(),
-    source: z.enum(['csv', 'list', 'retry', 'clone', 'test']),
+    source: z.enum(AUDIENCE_SOURCES),
     fileName: z.string().nullable(),
     /** `rows = recipients + duplicates + invalid`; blank lines are no rows. */
     rows: z.int(),
@@ -37,7 +43,7 @@ export const AudienceState = z
     audience: Audience.nullable(),
     upload: z
       .object({
-        source: z.enum(['csv', 'list']),
+        source: z.enum(UPLOAD_SOURCES),
         fileName: z.string().nullable(),
         rowsRead: z.int(),
         bytesRead: z.int(),
@@ -53,7 +59,7 @@ export function showAudience(row: AudienceRow): z.infer<typeof Audience> {
   const { recipients, corrected, duplicates, invalid, invalidByReason } = countsOf(row);
   return {
     id: row.id,
-    source: row.source as 'csv' | 'list',
+    source: row.source as AudienceSource,
     fileName: row.fileName,
     rows: recipients + duplicates + invalid,
     bytes: Number(row.bytesRead),
@@ -77,7 +83,7 @@ export function showState({ audience, upload }: CampaignAudience): z.infer<typeo
       upload === null
         ? null
         : {
-            source: upload.source as 'csv' | 'list',
+            source: upload.source as UploadSource,
             fileName: upload.fileName,
             rowsRead: upload.rowsRead,
             bytesRead: Number(upload.bytesRead),

@@ -1,5 +1,6 @@
 import type { z } from '@hono/zod-openapi';
-import type { AudienceList, ColumnMapping } from '../../domain/audiences.schema';
+import type { ColumnMapping } from '../../domain/audience-columns';
+import type { AudienceList } from '../../domain/audiences.schema';
 import { RegenteError } from '../../domain/errors';
 import { AudienceLoader } from '../../prisma/audiences/loader';
 import { sweepAudiences } from '../../prisma/audiences/sweep';

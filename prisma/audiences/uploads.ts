@@ -1,4 +1,5 @@
 import type { MessageTerms } from '../../domain/audience-assessment';
+import type { UploadSource } from '../../domain/audiences';
 import { companySettings } from '../../domain/companies';
 import { RegenteError } from '../../domain/errors';
 import { holdCampaign } from '../campaigns/lock';
@@ -24,7 +25,7 @@ export interface AudienceUpload extends UploadKey {
 }
 
 export interface UploadOrigin {
-  source: 'csv' | 'list';
+  source: UploadSource;
   fileName: string | null;
 }
 
