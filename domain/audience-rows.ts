@@ -3,7 +3,7 @@ import { fieldOfName } from './audience-columns';
 import { addressKind, type Channel } from './channels';
 import { parseDocument } from './documents';
 import type { Lookup } from './message-templates';
-import { parsePhone, type CountryCode, type PhoneRejectReason } from './phones';
+import { parsePhone, withAreaCode, type CountryCode, type PhoneRejectReason } from './phones';
 import { timeZoneOfPhone } from './time-zones';
 
 /** One person of an audience, as it is stored. `address` is the phone in E.164 or the e-mail, by channel. */
@@ -164,10 +164,12 @@ function refuse(row: Reading, index: number | undefined, reason: RejectReason): 
 }
 
 function readPhone(row: Reading, options: RowOptions, isAddress: boolean): string | null {
+  const { areaCode } = row.columns;
   const index = row.columns.fields.phone;
   const cell = present(row.cells, index);
   if (cell === null) return isAddress ? refuse(row, index, 'missing_address') : null;
-  const parsed = parsePhone(withAreaCode(cell, row), {
+  const whole = areaCode === null ? cell : withAreaCode(cell, row.cells[areaCode] ?? '');
+  const parsed = parsePhone(whole, {
     defaultCountry: options.defaultCountry,
     requireMobile: options.channel === 'sms' || options.channel === 'rcs',
   });
@@ -180,15 +182,6 @@ function readPhone(row: Reading, options: RowOptions, isAddress: boolean): strin
   }
   row.corrected.push('phone_ignored');
   return null;
-}
-
-/** Puts the area code of a column of its own before a phone that has none. */
-function withAreaCode(phone: string, row: Reading): string {
-  if (row.columns.areaCode === null) return phone;
-  const local = phone.replace(/[.,]0+$/, '').replace(/\D/g, '');
-  if (local.length !== 8 && local.length !== 9) return phone;
-  const area = (row.cells[row.columns.areaCode] ?? '').replace(/[.,]0+$/, '').replace(/\D/g, '');
-  return area === '' ? phone : `${area.replace(/^0+/, '')} ${phone}`;
 }
 
 function readEmail(row: Reading, isAddress: boolean): string | null {

@@ -3,7 +3,7 @@ import { present } from './audience-rows';
 import { normalizeName } from './column-names';
 import { parseDocument, type DocumentRejectReason } from './documents';
 import { RegenteError } from './errors';
-import { parsePhone, type PhoneRejectReason } from './phones';
+import { parsePhone, withAreaCode, type PhoneRejectReason } from './phones';
 
 /** Addresses as the gate compares them: E.164, and CPF or CNPJ without punctuation. */
 export interface NewBlocklistEntry {
@@ -69,7 +69,9 @@ export function readBlocklistRow(
   const entry: NewBlocklistEntry = { phone: null, cpfCnpj: null, reason: null };
   const phone = present(cells, columns.phone ?? undefined);
   if (phone !== null) {
-    const parsed = parsePhone(withAreaCode(phone, present(cells, columns.areaCode ?? undefined)), {
+    const { areaCode } = columns;
+    const whole = areaCode === null ? phone : withAreaCode(phone, cells[areaCode] ?? '');
+    const parsed = parsePhone(whole, {
       defaultCountry: 'BR',
       requireMobile: false,
     });
@@ -88,15 +90,6 @@ export function readBlocklistRow(
   const reason = present(cells, columns.reason ?? undefined)?.replace(CONTROLS, ' ') ?? null;
   if (reason !== null && reason.length > MAX_REASON) return refused(columns.reason, 'too_long');
   return { ok: true, entry: { ...entry, reason } };
-}
-
-function withAreaCode(phone: string, areaCode: string | null): string {
-  const digits = phone.replace(/[.,]0+$/, '').replace(/\D/g, '').length;
-  const area = (areaCode ?? '')
-    .replace(/[.,]0+$/, '')
-    .replace(/\D/g, '')
-    .replace(/^0+/, '');
-  return area !== '' && digits <= 9 ? `${area} ${phone}` : phone;
 }
 
 function found(index: number): number | null {

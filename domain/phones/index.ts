@@ -28,6 +28,7 @@ export interface PhoneOptions {
   requireMobile: boolean;
 }
 
+export { withAreaCode } from './spelling';
 export type { CountryCode };
 
 /**

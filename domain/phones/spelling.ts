@@ -50,3 +50,16 @@ function holdsSeveral(text: string): boolean {
   const parts = text.split(/[/;|,\n]/);
   return parts.filter((part) => part.replace(/\D/g, '').length >= 8).length > 1;
 }
+
+/** Puts the area code of a column of its own before a phone that is written without one. */
+export function withAreaCode(phone: string, areaCode: string): string {
+  const local = digitsOf(phone);
+  if (local.length !== 8 && local.length !== 9) return phone;
+  const area = digitsOf(areaCode).replace(/^0+/, '');
+  return area === '' ? phone : `${area} ${phone}`;
+}
+
+/** Without the `.0` of a spreadsheet that took the text for a number. */
+function digitsOf(text: string): string {
+  return text.replace(/[.,]0+$/, '').replace(/\D/g, '');
+}
