@@ -10,7 +10,6 @@ import { audienceRoutes } from './audience/routes';
 import { auditLogRoutes } from './audit-logs';
 import { authenticate } from './auth';
 import { blocklistRoutes } from './blocklist';
-import { limitBody } from './body-limit';
 import { brokerRoutes } from './brokers';
 import { budgetRoutes } from './budgets';
 import { companiesRoutes, companyRoutes } from './companies';
@@ -45,9 +44,8 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   app.use(secureHeaders(), requestFacts(deps));
   app.route('/', healthRoutes(deps));
   // Vendors prove themselves by their signature, and send as much as the campaigns make them.
-  app.use('/v1/webhooks/*', limitBody());
   app.route('/v1/webhooks', webhookRoutes(deps));
-  app.use('/v1/*', authenticate(deps), limitBody());
+  app.use('/v1/*', authenticate(deps));
   app.route('/v1/sessions', sessionRoutes(deps));
   app.route('/v1/invitations', invitationRoutes(deps));
   app.route('/v1/password-resets', passwordResetRoutes(deps));

@@ -2,25 +2,26 @@ import type { MiddlewareHandler } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { RegenteError } from '../domain/errors';
 import type { AppContext, AppEnv } from './context';
-import { sendsJson } from './routes';
+import { sendsJson } from './uploads';
 
 const LIMIT_BYTES = 1_048_576;
 
-/** The files that may be large; they count their own bytes. As JSON they are small lists, which are read at once. */
-const UPLOAD = /\/(audience|import)$/;
+/** A file as JSON is a small list, which is read at once. */
 const LIST_LIMIT_BYTES = 16 * LIMIT_BYTES;
 
 /** Clients that are answered while they still write mostly never read the answer, so this much is heard out first. */
 const HEARD_OUT_BYTES = 128 * LIMIT_BYTES;
 
-/** Refuses bodies over 1 MB (lists: 16) with PAYLOAD_TOO_LARGE, whether their length is announced or not. */
-export function limitBody(): MiddlewareHandler<AppEnv> {
+/**
+ * Refuses bodies over 1 MB with PAYLOAD_TOO_LARGE, whether their length is announced or not. Where a route takes files,
+ * lists may have 16 MB, and the files themselves are counted by whoever reads them.
+ */
+export function limitBody({ takesFiles }: { takesFiles: boolean }): MiddlewareHandler<AppEnv> {
   return createMiddleware<AppEnv>(async (c, next) => {
     const { body, headers } = c.req.raw;
     if (body === null) return next();
-    const upload = c.req.method === 'PUT' && UPLOAD.test(c.req.path);
-    if (upload && !sendsJson(c)) return next();
-    const limitBytes = upload ? LIST_LIMIT_BYTES : LIMIT_BYTES;
+    if (takesFiles && !sendsJson(c)) return next();
+    const limitBytes = takesFiles ? LIST_LIMIT_BYTES : LIMIT_BYTES;
     const announced = headers.has('transfer-encoding') ? null : headers.get('content-length');
     if (announced !== null && Number(announced) <= limitBytes) return next();
 

@@ -4,9 +4,11 @@ import { createMiddleware } from 'hono/factory';
 import { RegenteError } from '../domain/errors';
 import type { Permission } from '../domain/permissions';
 import { loggedIn, requirePermission, self } from './auth';
-import type { AppContext, AppEnv } from './context';
+import { limitBody } from './body-limit';
+import type { AppEnv } from './context';
 import { Problem, validationError } from './errors';
 import { idempotent } from './idempotency';
+import { sendsJson } from './uploads';
 
 const problem = (description: string) => ({
   description,
@@ -30,7 +32,7 @@ const WRITES = new Set(['post', 'put', 'patch', 'delete']);
 
 /**
  * A route of the API: `createRoute` plus what every route of ours has: the permission that it asks for (also shown
- * in the document as `x-permission`), `Idempotency-Key` on writes, and the problem answers. Instead of a permission:
+ * in the document as `x-permission`), a limit of the body and `Idempotency-Key` on writes, and the problem answers. Instead of a permission:
  * `self` is for people about their own account (no API keys, always in their own company), `logged-in` for whoever
  * has a token, `anyone` for those who have none yet.
  */
@@ -39,10 +41,13 @@ export function defineRoute<const R extends Omit<RouteConfig, 'tags'> & { tags: 
   config: R,
 ) {
   const open = permission === 'anyone';
-  const guards: MiddlewareHandler<AppEnv>[] = open ? [] : [guardOf(permission)];
+  const writes = WRITES.has(config.method);
   const content = Object.keys(config.request?.body?.content ?? {});
+  const takesFiles = content.some((type) => type !== 'application/json');
+  const guards: MiddlewareHandler<AppEnv>[] = writes ? [limitBody({ takesFiles })] : [];
+  if (!open) guards.push(guardOf(permission));
   if (content.includes('application/json')) guards.push(readableText());
-  if (WRITES.has(config.method) && !open) guards.push(idempotent());
+  if (writes && !open) guards.push(idempotent());
   const route = createRoute(config);
   Object.assign(route, {
     responses: { ...config.responses, ...PROBLEMS },
@@ -78,11 +83,6 @@ function readableText(): MiddlewareHandler<AppEnv> {
     }
     return next();
   });
-}
-
-/** Whether the body says that it is JSON. */
-export function sendsJson(c: AppContext): boolean {
-  return /^application\/json\b/i.test(c.req.header('content-type') ?? '');
 }
 
 /** A router of one domain; bad input becomes one VALIDATION problem that names the fields. */

@@ -2,6 +2,11 @@ import { Readable } from 'node:stream';
 import type { ReadableStream as WebStream } from 'node:stream/web';
 import type { AppContext } from './context';
 
+/** Whether the body says that it is JSON. */
+export function sendsJson(c: AppContext): boolean {
+  return /^application\/json\b/i.test(c.req.header('content-type') ?? '');
+}
+
 /** The body as a stream, also where the check of an Idempotency-Key has read a small one already. */
 export async function uploadOf(c: AppContext): Promise<Readable> {
   const { body, bodyUsed } = c.req.raw;

@@ -108,6 +108,15 @@ test('a genuine delivery that is not what the vendor documents is refused', asyn
   }
 });
 
+test('more than 1 MB is refused before anybody has looked at it, signed or not', async () => {
+  const large = JSON.stringify({ events: [], filler: 'x'.repeat(1_100_000) });
+  for (const to of [path, '/v1/webhooks/sandbox/x'])
+    expect(await deliver(large, { to })).toMatchObject({
+      status: 413,
+      body: { code: 'PAYLOAD_TOO_LARGE' },
+    });
+});
+
 test('a path that nobody was given answers as one that does not exist', async () => {
   const body = eventsOf(1);
   const guesses = [`${path}x`, path.replace('/sandbox/', '/twilio/'), '/v1/webhooks/sandbox/x'];

@@ -2,7 +2,7 @@ import { resolveColumns, type AudienceColumns } from '../../domain/audience-colu
 import { readRow } from '../../domain/audience-rows';
 import { AudienceList } from '../../domain/audiences.schema';
 import type { AppContext } from '../context';
-import { sendsJson } from '../routes';
+import { sendsJson } from '../uploads';
 import type { AudienceBatch, AudienceCsvOptions } from './parse';
 
 /** A list that was read; it is small, so it is one batch. */
