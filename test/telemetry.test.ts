@@ -1,4 +1,4 @@
-import { Prisma } from '../prisma/generated/client';
+import type { Prisma } from '../prisma/generated/client';
 import { withTenant } from '../prisma/tenant';
 import { createLogger } from '../telemetry';
 import { createTestDatabase, type TestDatabase } from './support/database';
