@@ -70,6 +70,15 @@ describe('code', () => {
     expect(findings(production, query)).toEqual([]);
   });
 
+  test('hands messages to a vendor in the dispatch and in account mail only, where the gate is', () => {
+    const callers = code.filter(
+      (path) =>
+        /^(activities|api|prisma|workers|workflows)\//.test(path) &&
+        /\.send\(/.test(readProjectFile(path)),
+    );
+    expect(callers.sort()).toEqual(['activities/dispatch/call.ts', 'activities/notices.ts']);
+  });
+
   test('has no file of more than 300 lines that are neither blank nor a comment', () => {
     const long = [...code, ...endingIn('.prisma', '.sh')].filter((path) => {
       const lines = readProjectFile(path).split('\n');
