@@ -100,17 +100,30 @@ describe('PAUSED', () => {
     await expect(move(shop.db, race, 'pause')).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 
-  test('of two people who press at once one is told that the other was first', async () => {
-    const race = await startRace(shop, { recipients: 1 });
-    const results = await Promise.allSettled([
-      move(shop.db, race, 'pause'),
-      move(shop.db, race, 'cancel'),
-    ]);
-    const states = results.map(({ status }) => status);
-    // A cancel is possible after a pause, never the other way round.
-    expect(states).toContain('fulfilled');
-    expect(await stateOf(race)).toBe('CANCELLING');
-  });
+  test.each([
+    ['pause', 'cancel'],
+    ['cancel', 'pause'],
+  ] as const)(
+    'of a %s and a %s at once the cancel wins, and a pause after it is told so',
+    async (first, second) => {
+      const race = await startRace(shop, { recipients: 1 });
+      const blocker = await hold(shop);
+      await blocker.client.query('SELECT pg_advisory_xact_lock(execution_lock($1))', [
+        race.executionId,
+      ]);
+      // Whoever waits first gets the lock first.
+      const one = move(shop.db, race, first);
+      await untilBlockedBy(shop, blocker);
+      const other = move(shop.db, race, second).catch((error: unknown) => error);
+      await untilBlockedBy(shop, blocker, 2);
+      await blocker.rollback();
+      await one;
+      expect(await other).toMatchObject(
+        second === 'pause' ? { code: 'CONFLICT' } : { after: 'CANCELLING' },
+      );
+      expect(await stateOf(race)).toBe('CANCELLING');
+    },
+  );
 });
 
 describe('the end', () => {
