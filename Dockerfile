@@ -27,6 +27,6 @@ COPY --from=build /app/prisma/migrations prisma/migrations
 COPY --from=build /app/deploy/health.js deploy/
 COPY --from=build /app/dist dist
 USER node
-EXPOSE 3000 3001
+EXPOSE 3000 3001 3002
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["node", "deploy/health.js", "3000"]
 CMD ["node", "dist/start.js", "api"]

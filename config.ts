@@ -63,7 +63,15 @@ export const Environment = z.object({
   PORT: port.default(3000).describe('The port of the API; 0 takes a free one.'),
   WORKER_HEALTH_PORT: port
     .default(3001)
-    .describe('Where the worker answers `/healthz` and `/readyz`; 0 takes a free one.'),
+    .describe('Where the worker answers `/healthz`, `/readyz` and `/metrics`; 0 takes a free one.'),
+  METRICS_PORT: port
+    .default(3002)
+    .describe('Where the API answers `/metrics`, apart from what is public; 0 takes a free one.'),
+  API_DRAIN_MS: whole(0, 60_000)
+    .default(2_000)
+    .describe(
+      'How long the API still takes requests after SIGTERM, its `/readyz` failing, before it ends.',
+    ),
   PUBLIC_URL: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .default('http://localhost:3000')

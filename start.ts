@@ -1,6 +1,9 @@
 // Production entry: `node dist/start.js [api|worker]`; without a word, both in one process.
 import { loadConfig, orExit, type Config } from './config';
 import { createLogger, type Logger } from './telemetry';
+import { collectProcessMetrics } from './telemetry/metrics';
+import { startProbes } from './telemetry/probes';
+import { scrape } from './telemetry/scrape';
 import type { RunningWorker } from './workers/main';
 
 const PARTS = ['api', 'worker'] as const;
@@ -17,6 +20,7 @@ async function main(): Promise<void> {
   }
   const config = orExit(loadConfig);
   const logger = createLogger(config.LOG_LEVEL, 'regente');
+  collectProcessMetrics();
   const stops: Stop[] = [];
   const stopping = new AbortController();
   const stop = async (code: number): Promise<void> => {
@@ -33,7 +37,17 @@ async function main(): Promise<void> {
   // Each part is loaded only where it runs: it is most of a process's memory and of its start.
   if (word !== 'worker') {
     const { startApi } = await import('./api/server.js');
-    stops.push((await startApi(config)).stop);
+    const api = await startApi(config);
+    const probes = await startProbes({
+      host: config.HOST,
+      port: config.METRICS_PORT,
+      answers: { '/metrics': api.metrics },
+    });
+    logger.info({ metricsPort: probes.port }, 'metrics listening');
+    stops.push(async () => {
+      await api.stop(config.API_DRAIN_MS);
+      await probes.stop();
+    });
   }
   if (word !== 'api') {
     const worker = await runWorker(config, logger, stops, stopping.signal);
@@ -58,15 +72,20 @@ async function runWorker(
     host: config.HOST,
     port: config.WORKER_HEALTH_PORT,
     check: async () => worker?.check() ?? { engine: 'does not answer' },
+    metrics: async () => worker?.metrics() ?? scrape(undefined),
+    isDraining: () => untilAborted.aborted,
   });
-  stops.push(health.stop);
+  // Last of all: it says what is still going on.
+  stops.push(async () => {
+    await worker?.stop();
+    await health.stop();
+  });
   try {
     worker = await startWorker(config, undefined, { untilAborted });
   } catch (error) {
     if (untilAborted.aborted) return undefined;
     throw error;
   }
-  stops.push(worker.stop);
   logger.info({ healthPort: health.port }, 'worker polling');
   return worker;
 }

@@ -16,6 +16,7 @@ import {
 import { withTenant } from '../prisma/tenant';
 import type { MessagingProvider, SendResult } from '../providers/messaging/port';
 import type { Logger } from '../telemetry';
+import { notices } from '../telemetry/metrics';
 import { createLease, type Lease } from './dispatch/call';
 
 export interface NoticeDeps {
@@ -217,6 +218,7 @@ async function settle(
   settlement: NoticeSettlement,
 ): Promise<SendNoticeResult> {
   await withTenant(db, notice.companyId, (tx) => settleNotice(tx, notice, markId, settlement));
+  notices.inc({ state: settlement.outcome });
   return { outcome: settlement.outcome === 'queued' ? 'nothing' : settlement.outcome };
 }
 

@@ -24,6 +24,7 @@ import { invitationRoutes } from './invitations';
 import { meRoutes } from './me';
 import { optOutRoutes } from './opt-outs';
 import { passwordResetRoutes } from './password-resets';
+import { logRequests } from './request-log';
 import { sessionRoutes } from './sessions';
 import { spendingRoutes } from './spending';
 import { squadMemberRoutes } from './squad-members';
@@ -41,7 +42,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
     answerError(new RegenteError('NOT_FOUND', 'There is no such route.'), c, deps.logger),
   );
 
-  app.use(secureHeaders(), requestFacts(deps));
+  app.use(secureHeaders(), requestFacts(deps), logRequests(deps.logger));
   app.route('/', healthRoutes(deps));
   // Vendors prove themselves by their signature, and send as much as the campaigns make them.
   app.route('/v1/webhooks', webhookRoutes(deps));

@@ -15,6 +15,8 @@ export interface ApiDeps {
   encryption: Encryption;
   engine: Engine;
   logger: Logger;
+  /** No more requests are to be sent here, for the process is about to end. */
+  isDraining?: () => boolean;
 }
 
 export interface UserActor {

@@ -7,6 +7,7 @@ import { RegenteError, type ErrorCode, type FieldError } from '../domain/errors'
 import { fromDatabase } from '../prisma/errors';
 import type { Logger } from '../telemetry';
 import type { AppEnv } from './context';
+import { routeOf } from './request-log';
 
 /** The one map from our codes to HTTP. */
 const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
@@ -44,7 +45,7 @@ export function answerError(thrown: unknown, c: Context<AppEnv>, logger: Logger)
   const error = asRegenteError(thrown);
   if (error.code === 'INTERNAL' || error.code === 'CONFIGURATION') {
     logger.error(
-      { err: thrown, requestId: c.get('requestId'), path: c.req.path },
+      { err: thrown, requestId: c.get('requestId'), route: routeOf(c) },
       'request failed',
     );
   }

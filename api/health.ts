@@ -3,7 +3,10 @@ import { ledgerReachesAhead } from '../prisma/upkeep';
 import type { ApiDeps, AppEnv } from './context';
 
 const Check = z
-  .object({ status: z.enum(['ok', 'failing']), checks: z.record(z.string(), z.string()) })
+  .object({
+    status: z.enum(['ok', 'failing', 'draining']),
+    checks: z.record(z.string(), z.string()),
+  })
   .openapi('Readiness');
 
 const answers = (description: string) => ({
@@ -26,10 +29,11 @@ const readyz = createRoute({
   responses: { 200: answers('Ready'), 503: answers('Not ready, and why') },
 });
 
-export function healthRoutes({ db, engine }: ApiDeps) {
+export function healthRoutes({ db, engine, isDraining }: ApiDeps) {
   return new OpenAPIHono<AppEnv>()
     .openapi(healthz, (c) => c.json({ status: 'ok' as const, checks: {} }, 200))
     .openapi(readyz, async (c) => {
+      if (isDraining?.() === true) return c.json({ status: 'draining' as const, checks: {} }, 503);
       const [database, temporal] = await Promise.all([checkDatabase(db), engine.ready()]);
       const checks = { database, engine: temporal ? 'ok' : 'does not answer' };
       const ok = database === 'ok' && temporal;

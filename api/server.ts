@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import type { AddressInfo } from 'node:net';
@@ -6,13 +7,20 @@ import type { Config } from '../config';
 import { openDatabase, type Database } from '../prisma/client';
 import { createEncryption } from '../prisma/encryption';
 import { createLogger, type Logger } from '../telemetry';
+import type { ProbeAnswer } from '../telemetry/probes';
+import { scrape } from '../telemetry/scrape';
 import { createApp } from './app';
 import { createEngine } from './engine';
 
 export interface RunningApi {
   url: string;
-  /** Stops taking requests, lets the running ones end, closes the pools. */
-  stop(): Promise<void>;
+  /** What `/metrics` answers. */
+  metrics(): Promise<ProbeAnswer>;
+  /**
+   * Says "draining" at `/readyz` for `drainMs` (default 0), so that balancers send requests elsewhere; then takes no
+   * more, lets the running ones end and closes the pools.
+   */
+  stop(drainMs?: number): Promise<void>;
 }
 
 export interface ServerParts {
@@ -37,7 +45,9 @@ export async function startApi(config: Config, parts: ServerParts = {}): Promise
     logger,
   });
   const encryption = createEncryption(config.ENCRYPTION_KEY);
-  const app = createApp({ config, db, engine, encryption, logger });
+  let draining = false;
+  const isDraining = (): boolean => draining;
+  const app = createApp({ config, db, engine, encryption, logger, isDraining });
   const answer = getRequestListener(app.fetch);
   const server = createServer((request, response) => void answer(request, response));
   server.listen(config.PORT, config.HOST);
@@ -46,7 +56,10 @@ export async function startApi(config: Config, parts: ServerParts = {}): Promise
   logger.info({ port }, 'api listening');
   return {
     url: `http://127.0.0.1:${port}`,
-    async stop() {
+    metrics: () => scrape(db),
+    async stop(drainMs = 0) {
+      draining = true;
+      await delay(drainMs);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const cut = setTimeout(() => server.closeAllConnections(), 10_000);

@@ -45,6 +45,7 @@ beforeAll(async () => {
     HOST: '127.0.0.1',
     PORT: '0',
     WORKER_HEALTH_PORT: '0',
+    METRICS_PORT: '0',
   };
   dead = {
     ...env,

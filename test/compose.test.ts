@@ -21,7 +21,7 @@ const all = Object.entries(services);
 const ONCE = ['temporal-schema', 'temporal-namespace', 'migrate'];
 const APP = ['api', 'worker'];
 /** Fixed inside the container. */
-const FIXED = ['HOST', 'PORT', 'WORKER_HEALTH_PORT', 'MIGRATE_DATABASE_URL'];
+const FIXED = ['HOST', 'PORT', 'WORKER_HEALTH_PORT', 'METRICS_PORT', 'MIGRATE_DATABASE_URL'];
 const SAMPLE = {
   POSTGRES_PASSWORD: 'a1',
   REGENTE_OWNER_PASSWORD: 'b2',

@@ -33,6 +33,8 @@ test('three variables are needed, everything else has a default or may be missin
     HOST: '0.0.0.0',
     PORT: 3000,
     WORKER_HEALTH_PORT: 3001,
+    METRICS_PORT: 3002,
+    API_DRAIN_MS: 2_000,
     PUBLIC_URL: 'http://localhost:3000',
     TRUST_PROXY: false,
     LOG_LEVEL: 'info',

@@ -214,6 +214,7 @@ describe('functions that look across companies', () => {
         'companies_with_due_events',
         'count_login_attempt',
         'forgive_login_attempt',
+        'installation_figures',
         'ledger_ensure_partitions',
         'list_companies',
         'lookup_api_key',

@@ -39,6 +39,7 @@ describe('outbox_due', () => {
       company_id: COMPANIES[1],
       topic: 'execution',
       subject_id: samples[1]?.get('outbox')?.['subject_id'],
+      trace_parent: samples[1]?.get('outbox')?.['trace_parent'] ?? null,
     });
     expect(await call('SELECT * FROM outbox_due(1)')).toHaveLength(1);
   });
@@ -76,6 +77,70 @@ describe('open_executions', () => {
       `SELECT id FROM open_executions('00000000-0000-0000-0000-000000000000', 10)`,
     );
     expect(rows).toEqual([{ id: open }]);
+  });
+});
+
+describe('installation_figures', () => {
+  const read = async (): Promise<Record<string, number>> => {
+    const rows = await call(
+      `SELECT concat_ws(' ', figure, state, reason) AS name, value FROM installation_figures()`,
+    );
+    return Object.fromEntries(rows.map(({ name, value }) => [name as string, value as number]));
+  };
+
+  test('counts what is open in all companies and says for how long it is due, without a name', async () => {
+    await force(`UPDATE outbox SET next_attempt_at = now() - interval '90 seconds'`);
+    await force(`UPDATE webhook_inbox SET next_attempt_at = now() - interval '1 hour'`);
+    await force(
+      `UPDATE campaign_executions SET state = 'PAUSED', state_reason = 'budget_exhausted', waiting_reason = 'schedule'
+         WHERE id = $1`,
+      idsOf('campaign_executions')[0],
+    );
+    await force(
+      `UPDATE dispatch_batches b SET execution_id = e.id, to_position = 9, next_position = 4, queued = 2, sending = 1
+         FROM campaign_executions e WHERE e.company_id = b.company_id`,
+    );
+    const figures = await read();
+    expect(figures).toMatchObject({
+      'executions PENDING none': 1,
+      'executions PAUSED budget_exhausted': 1,
+      'people waiting': 12,
+      'people queued': 4,
+      'people sending': 2,
+      outbox_due: 2,
+      inbox_pending: 2,
+      ledger_months: 4,
+    });
+    expect(figures['outbox_overdue']).toBeGreaterThanOrEqual(90);
+    expect(figures['outbox_overdue']).toBeLessThan(200);
+    expect(figures['inbox_overdue']).toBeGreaterThanOrEqual(3_600);
+    expect(JSON.stringify(figures)).not.toMatch(/[0-9a-f]{8}-/);
+  });
+
+  test('counts nothing that has ended, was told or was applied', async () => {
+    await force(`UPDATE campaign_executions SET state = 'FINISHED'`);
+    await force('UPDATE outbox SET delivered_at = now()');
+    await force(`UPDATE webhook_inbox SET state = 'applied'`);
+    const { 'people waiting': waiting, outbox_due: due, outbox_overdue: overdue } = await read();
+    expect([waiting, due, overdue]).toEqual([0, 0, 0]);
+    expect(await read()).toMatchObject({ inbox_pending: 0, inbox_overdue: 0 });
+    expect(Object.keys(await read()).filter((name) => name.startsWith('executions'))).toEqual([]);
+  });
+
+  test.each([
+    [0, 'below_80'],
+    [79, 'below_80'],
+    [80, 'from_80'],
+    [95, 'from_95'],
+    [100, 'exhausted'],
+  ])('tells of budgets of this month: %i %% taken is %s', async (taken, level) => {
+    const month = `date_part('year', now()), month = date_part('month', now())`;
+    await force(
+      `UPDATE budgets SET year = ${month}, budget = 100, used = $1::numeric / 2, reserved = $1::numeric / 2`,
+      taken,
+    );
+    const found = Object.entries(await read()).filter(([name]) => name.startsWith('budgets'));
+    expect(found).toEqual([[`budgets ${level}`, 2]]);
   });
 });
 

@@ -67,5 +67,5 @@ test('starts the API and checks its health as docker-compose.yml does', () => {
   const words = (line = ''): unknown => JSON.parse(line.slice(line.indexOf('[')));
   expect(words(find(last, 'CMD')[0])).toEqual(api?.command);
   expect(words(find(last, 'HEALTHCHECK')[0])).toEqual(api?.healthcheck?.test?.slice(1));
-  expect(find(last, 'EXPOSE')).toEqual(['EXPOSE 3000 3001']);
+  expect(find(last, 'EXPOSE')).toEqual(['EXPOSE 3000 3001 3002']);
 });

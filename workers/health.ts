@@ -1,13 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Connection } from '@temporalio/client';
 import type { Database } from '../prisma/client';
-
-export interface WorkerHealth {
-  port: number;
-  stop(): Promise<void>;
-}
+import { jsonAnswer, startProbes, type ProbeAnswer, type Probes } from '../telemetry/probes';
 
 /** By part: `ok`, or what is wrong with it. */
 export type Checks = Readonly<Record<string, string>>;
@@ -17,32 +10,31 @@ export interface WorkerHealthOptions {
   /** 0 takes a free one. */
   port: number;
   check: () => Promise<Checks>;
+  metrics: () => Promise<ProbeAnswer>;
+  /** It finishes what it has and takes nothing more. */
+  isDraining: () => boolean;
 }
 
-/** `/healthz` says that the process lives, `/readyz` whether it can work: 200, or 503 and which part is missing. */
-export async function startWorkerHealth(options: WorkerHealthOptions): Promise<WorkerHealth> {
-  const respond = async (path: string | undefined, response: ServerResponse): Promise<void> => {
-    const answer = (code: number, body: object): void => {
-      response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-    };
-    if (path === '/healthz') return answer(200, { status: 'ok', checks: {} });
-    if (path !== '/readyz') return answer(404, {});
-    const checks = await options.check();
-    const ok = Object.values(checks).every((each) => each === 'ok');
-    answer(ok ? 200 : 503, { status: ok ? 'ok' : 'failing', checks });
-  };
-  const server = createServer((request, response) => void respond(request.url, response));
-  server.listen(options.port, options.host);
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
+/**
+ * `/healthz` says that the process lives, `/readyz` whether it can work: 200, or 503 and which part is missing; and
+ * `/metrics` what it has done.
+ */
+export function startWorkerHealth(options: WorkerHealthOptions): Promise<Probes> {
+  const { host, port, check, metrics, isDraining } = options;
+  return startProbes({
+    host,
+    port,
+    answers: {
+      '/healthz': () => Promise.resolve(jsonAnswer(200, { status: 'ok', checks: {} })),
+      '/readyz': async () => {
+        if (isDraining()) return jsonAnswer(503, { status: 'draining', checks: {} });
+        const checks = await check();
+        const ok = Object.values(checks).every((each) => each === 'ok');
+        return jsonAnswer(ok ? 200 : 503, { status: ok ? 'ok' : 'failing', checks });
+      },
+      '/metrics': metrics,
     },
-  };
+  });
 }
 
 const SILENT = 'does not answer';

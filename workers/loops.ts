@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../telemetry';
+import { loopFailures } from '../telemetry/metrics';
 
 export interface Loop {
   /** Lets the running round end. */
@@ -31,6 +32,7 @@ export function startLoop({ name, everyMs, work, logger }: LoopOptions): Loop {
         if (found > 0) pauseMs = 0;
       } catch (error) {
         failures += 1;
+        loopFailures.inc({ loop: name });
         pauseMs = Math.min(LONGEST_PAUSE_MS, everyMs * 2 ** Math.min(failures, 8));
         logger.warn({ err: error, loop: name, failures }, 'a background round failed');
       }

@@ -9,10 +9,12 @@ import { createEncryption } from '../prisma/encryption';
 import { runUpkeep } from '../prisma/upkeep';
 import { createLogger, type Logger } from '../telemetry';
 import { connectEngine } from './connect';
+import { scrape } from '../telemetry/scrape';
+import type { ProbeAnswer } from '../telemetry/probes';
 import { checkParts, type Checks } from './health';
 import { startLoop, type Loop } from './loops';
 import { createNoticeProvider } from './notice-provider';
-import { installRuntime } from './runtime';
+import { engineMetrics, installMeteredRuntime } from './runtime';
 import { createWorkers } from './worker';
 
 export interface RunningWorker {
@@ -22,6 +24,8 @@ export interface RunningWorker {
   ended: Promise<void>;
   /** Whether it can work right now, part by part. */
   check(): Promise<Checks>;
+  /** What `/metrics` answers. */
+  metrics(): Promise<ProbeAnswer>;
 }
 
 const RELAY_MS = 250;
@@ -42,7 +46,7 @@ export async function startWorker(
   logger: Logger = createLogger(config.LOG_LEVEL, 'worker'),
   options: StartOptions = {},
 ): Promise<RunningWorker> {
-  installRuntime(logger);
+  await installMeteredRuntime(logger);
   const db = openDatabase({
     url: config.DATABASE_URL,
     maxConnections: config.DATABASE_MAX_CONNECTIONS,
@@ -57,6 +61,8 @@ export async function startWorker(
     providerTimeoutMs: config.PROVIDER_TIMEOUT_MS,
     turnMs: TURN_MS,
   };
+  const stopping = new AbortController();
+  const isStopping = (): boolean => stopping.signal.aborted;
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = config;
   const engine = await connectEngine({ address, namespace, logger, ...options });
   const client = new Client({ connection: engine.connection, namespace });
@@ -64,7 +70,7 @@ export async function startWorker(
     connection: engine.native,
     namespace,
     deps: {
-      dispatch: { db, accounts, settings, logger },
+      dispatch: { db, accounts, settings, logger, isStopping },
       notices: {
         db,
         encryption,
@@ -80,9 +86,12 @@ export async function startWorker(
   return {
     ended,
     check: () => checkParts(db, engine.connection),
+    metrics: () => scrape(db, engineMetrics),
     async stop() {
-      await Promise.all(loops.map((loop) => loop.stop()));
+      stopping.abort();
+      // First of all: a turn that ends early must not be followed by another one here.
       for (const worker of workers) shutDown(worker);
+      await Promise.all(loops.map((loop) => loop.stop()));
       await ended.catch((error: unknown) =>
         logger.error({ err: error }, 'a worker ended with an error'),
       );

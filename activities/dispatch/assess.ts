@@ -1,5 +1,6 @@
 import { blockTokens } from '../../prisma/dispatch/tokens';
 import type { SendResult } from '../../providers/messaging/port';
+import { providerHolds } from '../../telemetry/metrics';
 import { accountKey } from './pace';
 import type { Turn } from './turn';
 
@@ -71,6 +72,8 @@ export async function slowDown(
   { db, account, execution, logger }: Turn,
   report: CallReport,
 ): Promise<void> {
+  if (report.kind === 'fine') return;
+  providerHolds.inc({ provider: account.provider.name, kind: report.kind });
   if (report.kind !== 'slower' && report.kind !== 'down') return;
   const { kind, waitMs } = report;
   logger.warn(

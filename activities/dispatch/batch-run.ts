@@ -5,10 +5,12 @@ import { noteWaiting } from '../../prisma/campaign-executions';
 import { markPeople, type HeldBatch, type MarkResult } from '../../prisma/dispatch/messages';
 import { sqlState } from '../../prisma/errors';
 import { withTenant } from '../../prisma/tenant';
+import { gatedPeople } from '../../telemetry/metrics';
 import type { CallReport } from './assess';
 import { callAndSettle, createLease, SAFETY_MS, settleUntilDone } from './call';
 import { findLostMark } from './lost-mark';
 import { callableForMs, closedZones } from './send-time';
+import { countWait } from './tally';
 import type { Turn } from './turn';
 
 /** How the work on a batch ended. */
@@ -76,6 +78,7 @@ async function markNext(turn: Turn, batch: HeldBatch, calls: Calls): Promise<Bat
   if (grant.count === 0) {
     if (grant.waitMs > INLINE_WAIT_MS)
       return { kind: 'wait', reason: grant.reason, waitMs: grant.waitMs };
+    countWait(grant.reason, grant.waitMs);
     await delay(grant.waitMs);
     return undefined;
   }
@@ -93,6 +96,7 @@ async function markNext(turn: Turn, batch: HeldBatch, calls: Calls): Promise<Bat
     await turn.pace.giveBack(grant.count);
     return { kind: marked.outcome };
   }
+  if (marked.gated > 0) gatedPeople.inc({ provider: turn.account.provider.name }, marked.gated);
   await turn.pace.giveBack(grant.count - marked.people.length);
   if (marked.people.length > 0) {
     await clearWaiting(turn);

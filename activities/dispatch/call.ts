@@ -8,7 +8,9 @@ import {
   type Settlement,
 } from '../../prisma/dispatch/messages';
 import type { OutboundMessage, SendResult } from '../../providers/messaging/port';
+import { providerBatchSeconds, settleRetries } from '../../telemetry/metrics';
 import { assess, slowDown, type CallReport } from './assess';
+import { countSettled } from './tally';
 import { graceMs, type Turn } from './turn';
 
 /** The right to begin calls, by this machine's own clocks. */
@@ -42,12 +44,17 @@ export async function callAndSettle(
 ): Promise<CallReport> {
   const { account, settings } = turn;
   const { messages, settlements } = compose(turn, call.people);
+  const ended = account.flow.begin(messages.length);
+  const measured = providerBatchSeconds.startTimer({ provider: account.provider.name });
   const results = await account.provider
     .send(
       messages.map(({ message }) => message),
       { mayBegin: call.lease.mayBegin, requestTimeoutMs: settings.providerTimeoutMs },
     )
-    .finally(account.flow.begin(messages.length));
+    .finally(() => {
+      ended();
+      measured();
+    });
   const report = assess(turn, results);
   const retryInMs = 'waitMs' in report ? report.waitMs : 0;
   messages.forEach(({ position }, i) => {
@@ -151,7 +158,9 @@ export async function settleUntilDone(
   };
   for (let waitMs = 100; ; waitMs = Math.min(5_000, waitMs * 2)) {
     try {
-      const { second_ids: secondIds, late } = await settlePeople(turn.db, batch, input);
+      const settled = await settlePeople(turn.db, batch, input);
+      countSettled(turn.account.provider.name, settlements, settled);
+      const { second_ids: secondIds, late } = settled;
       if (secondIds > 0 || late > 0) {
         turn.logger.error(
           { executionId: batch.executionId, seq: batch.seq, secondIds, late },
@@ -160,6 +169,7 @@ export async function settleUntilDone(
       }
       return;
     } catch (error) {
+      settleRetries.inc();
       turn.logger.warn(
         { err: error, executionId: batch.executionId, seq: batch.seq },
         'settling again',

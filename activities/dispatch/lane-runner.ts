@@ -2,6 +2,7 @@ import { RegenteError, type ErrorCode } from '../../domain/errors';
 import { noteWaiting, readExecution } from '../../prisma/campaign-executions';
 import { fromDatabase, sqlState } from '../../prisma/errors';
 import { withTenant } from '../../prisma/tenant';
+import { laneFaults } from '../../telemetry/metrics';
 import { runLaneTurn, type LaneTurn, type LaneTurnInput } from './lane-turn';
 import type { DispatchDeps } from './turn';
 
@@ -42,6 +43,7 @@ export function createLaneRunner(deps: DispatchDeps): LaneRunner {
     } catch (thrown) {
       const error = fromDatabase(thrown);
       if (isCancelled() || (error instanceof RegenteError && PASSES.has(error.code))) throw error;
+      laneFaults.inc();
       const campaignId = await park(deps, input);
       if (isNews(input, faultOf(error)))
         logger.error({ err: error, campaignId, ...input }, 'a lane is parked by an error');

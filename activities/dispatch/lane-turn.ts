@@ -8,6 +8,7 @@ import { isOutage } from './assess';
 import { runBatch, type BatchEnd } from './batch-run';
 import { reconcileBatch, type ReconcileEnd } from './reconcile';
 import { changeState } from './state-change';
+import { countWait } from './tally';
 import { createTurn, type DispatchDeps, type Turn } from './turn';
 
 export interface LaneTurnInput {
@@ -44,7 +45,7 @@ export async function runLaneTurn(
     const turn = await createTurn(
       deps,
       execution,
-      () => isCancelled() || performance.now() >= endsAt,
+      () => isCancelled() || deps.isStopping?.() === true || performance.now() >= endsAt,
     );
     return await workThrough(turn, input);
   } catch (error) {
@@ -151,6 +152,7 @@ async function nothingToDo(
   const waitMs = Math.max(SHORTEST_WAIT_MS, claim.waitMs);
   if (reason !== null) await showWaiting(turn, reason, waitMs);
   if (claim.outcome === 'done') return { kind: 'done' };
+  countWait(reason, waitMs);
   return { kind: 'waiting', fromSeq: claim.firstOpen, reason, waitMs };
 }
 
@@ -166,6 +168,7 @@ async function wait(
   reason: WaitReason,
   waitMs: number,
 ): Promise<LaneTurn> {
+  countWait(reason, waitMs);
   await showWaiting(turn, reason, waitMs);
   return { kind: 'waiting', fromSeq, reason, waitMs };
 }

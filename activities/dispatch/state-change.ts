@@ -3,6 +3,8 @@ import { recordAudit, SYSTEM_ACTOR } from '../../prisma/audit-logs';
 import { transitionExecution, type TransitionRequest } from '../../prisma/campaign-executions';
 import type { Database } from '../../prisma/client';
 import { withTenant, type TenantTx } from '../../prisma/tenant';
+import { stateChanges } from '../../telemetry/metrics';
+import { stopReason } from '../../telemetry/reasons';
 
 export interface StateChange extends TransitionRequest {
   companyId: string;
@@ -34,7 +36,15 @@ export async function changeState(
     return true;
   };
   try {
-    return await withTenant(db, companyId, work, timeoutMs === undefined ? {} : { timeoutMs });
+    const changed = await withTenant(
+      db,
+      companyId,
+      work,
+      timeoutMs === undefined ? {} : { timeoutMs },
+    );
+    if (changed)
+      stateChanges.inc({ verb: request.verb, reason: stopReason(request.reason ?? null) });
+    return changed;
   } catch (error) {
     if (error instanceof RegenteError && error.code === 'CONFLICT') return false;
     throw error;

@@ -19,6 +19,8 @@ export interface DispatchDeps {
   accounts: ProviderAccounts;
   settings: DispatchSettings;
   logger: Logger;
+  /** The process was told to end: micro-batches under way end, and no other begins. */
+  isStopping?: () => boolean;
 }
 
 /** Everything that one turn of work on an execution has at hand. */

@@ -1,0 +1,33 @@
+import type { Database } from './client';
+import { fromDatabase } from './errors';
+
+/** One figure of the whole installation, no company's in particular. */
+export interface InstallationFigure {
+  figure:
+    | 'executions'
+    | 'people'
+    | 'outbox_due'
+    | 'outbox_overdue'
+    | 'inbox_pending'
+    | 'inbox_overdue'
+    | 'budgets'
+    | 'ledger_months';
+  /** An execution's, a message's or, for budgets, how far they are used. */
+  state: string | null;
+  /** For executions: why they wait or have stopped; `none` for nothing. */
+  reason: string | null;
+  /** A count; seconds for `…_overdue`. */
+  value: number;
+}
+
+/** What is open, late or nearly spent, across companies. */
+export async function readInstallationFigures(db: Database): Promise<InstallationFigure[]> {
+  try {
+    const { rows } = await db.pool.query<InstallationFigure>(
+      'SELECT figure, state, reason, value FROM installation_figures()',
+    );
+    return rows;
+  } catch (error) {
+    throw fromDatabase(error);
+  }
+}
