@@ -55,6 +55,17 @@ test('the audience bench prints one JSON line: everybody of the file was loaded 
   expect(report['rowsPerSecond']).toBeGreaterThan(0);
 });
 
+test('the webhooks bench prints one JSON line: every callback was taken, and the ledger knows of each', async () => {
+  const { stdout } = await bench('webhooks --events 600 --rate 300 --json');
+  expect(stdout.trim().split('\n')).toHaveLength(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    events: 600,
+    ratePerSecond: 300,
+    refused: 0,
+    missing: 0,
+  });
+});
+
 test('a bench that is interrupted leaves no folder and no server behind', async () => {
   const child = execFile(
     process.execPath,

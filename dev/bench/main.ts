@@ -6,16 +6,20 @@ import {
   DISPATCH_USAGE,
   readAudienceOptions,
   readDispatchOptions,
+  readWebhooksOptions,
+  WEBHOOKS_USAGE,
 } from './options';
+import { runWebhooksBench } from './webhooks';
 
 /*
  * npm run -s bench -- dispatch [options]
  * npm run -s bench -- audience [options]
+ * npm run -s bench -- webhooks [options]
  * The result is on stdout with --json; everything else is on stderr.
  */
 async function main([bench, ...args]: string[]): Promise<void> {
   if (args.includes('--help') || bench === '--help') {
-    console.log(bench === 'audience' ? AUDIENCE_USAGE : `${DISPATCH_USAGE}\n${AUDIENCE_USAGE}`);
+    console.log(USAGES.get(bench ?? '') ?? USAGE);
     return;
   }
   switch (bench) {
@@ -31,10 +35,23 @@ async function main([bench, ...args]: string[]): Promise<void> {
       if (options.json) console.log(JSON.stringify(report));
       return;
     }
+    case 'webhooks': {
+      const options = readWebhooksOptions(args);
+      const report = await runWebhooksBench(options, options.json ? QUIET.say : say);
+      console.log(JSON.stringify(report));
+      return;
+    }
     default:
-      throw new RegenteError('VALIDATION', `${DISPATCH_USAGE}\n${AUDIENCE_USAGE}`);
+      throw new RegenteError('VALIDATION', USAGE);
   }
 }
+
+const USAGES = new Map([
+  ['dispatch', DISPATCH_USAGE],
+  ['audience', AUDIENCE_USAGE],
+  ['webhooks', WEBHOOKS_USAGE],
+]);
+const USAGE = [...USAGES.values()].join('\n');
 
 /** With --json only what the reader of the result must know. */
 const QUIET = { say: (): void => {}, warn: say };

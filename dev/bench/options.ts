@@ -52,6 +52,35 @@ export const AUDIENCE_USAGE = `npm run -s bench -- audience [options]
   --json            one JSON line on stdout and nothing else
 `;
 
+export interface WebhooksBenchOptions {
+  events: number;
+  /** Null: as fast as they are answered. */
+  ratePerSecond: number | null;
+  connections: number;
+  json: boolean;
+}
+
+export const WEBHOOKS_USAGE = `npm run -s bench -- webhooks [options]
+  --events N        callbacks of one event each (100000)
+  --rate N          callbacks a second, answered or not (as fast as they are answered)
+  --connections N   connections of the vendor (50)
+  --json            the JSON line on stdout and nothing else
+`;
+
+/** Throws RegenteError('VALIDATION') with the usage for an option that there is not. */
+export function readWebhooksOptions(args: readonly string[]): WebhooksBenchOptions {
+  return orUsage(WEBHOOKS_USAGE, () => {
+    const { values } = parseArgs({ args: [...args], options: WEBHOOKS_OPTIONS });
+    const { events, rate, connections, json } = values;
+    return {
+      events: events === undefined ? 100_000 : wholeNumber('events', events),
+      ratePerSecond: rate === undefined ? null : wholeNumber('rate', rate),
+      connections: connections === undefined ? 50 : wholeNumber('connections', connections),
+      json,
+    };
+  });
+}
+
 /** Throws RegenteError('VALIDATION') with the usage for an option that there is not. */
 export function readAudienceOptions(args: readonly string[]): AudienceBenchOptions {
   return orUsage(AUDIENCE_USAGE, () => {
@@ -125,7 +154,16 @@ const AUDIENCE_OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
+const WEBHOOKS_OPTIONS = {
+  events: { type: 'string' },
+  rate: { type: 'string' },
+  connections: { type: 'string' },
+  json: { type: 'boolean', default: false },
+} as const;
+
 const LIMITS = {
+  events: [1, 10_000_000],
+  rate: [1, 100_000],
   rows: [1, 10_000_000],
   recipients: [1, 10_000_000],
   rounds: [1, 100],
