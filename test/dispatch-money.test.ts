@@ -140,7 +140,7 @@ test('a settle that is repeated, also at the same time, moves the money once', a
   const again = settle(field.db, batch, markId, results);
   await untilBlockedBy(field, held);
   await held.commit();
-  expect(await again).toEqual({ changed: 0, second_ids: 0, late: 0 });
+  expect(await again).toEqual({ changed: 0, secondIds: 0, late: 0 });
   expect(await closeBatch(field.db, batch, batch)).toBe('closed');
   expect(await budgetOf(field, race.scene)).toMatchObject({ used: 0.5, reserved: 0 });
 });

@@ -72,7 +72,7 @@ test('an acceptance applies however late: to unknown, put back, refused and canc
   const late = [0, 1, 2, 3].map((each) => accepted(each));
   expect(await settle(field.db, batch, markId, late)).toEqual({
     changed: 4,
-    second_ids: 0,
+    secondIds: 0,
     late: 3,
   });
   const rows = await ledger(field, race);
@@ -116,7 +116,7 @@ test('a second vendor id for one person is kept and reported', async () => {
   await settle(field.db, batch, markId, [accepted(0)]);
   expect(await settle(field.db, batch, again, [accepted(0, '-twin')])).toEqual({
     changed: 0,
-    second_ids: 1,
+    secondIds: 1,
     late: 0,
   });
   const ids = await query(
@@ -126,7 +126,7 @@ test('a second vendor id for one person is kept and reported', async () => {
   );
   expect(ids).toEqual([{ provider_id: 'vendor-0' }, { provider_id: 'vendor-0-twin' }]);
   // The same id again is the same message.
-  expect(await settle(field.db, batch, again, [accepted(0)])).toMatchObject({ second_ids: 0 });
+  expect(await settle(field.db, batch, again, [accepted(0)])).toMatchObject({ secondIds: 0 });
 });
 
 test('the holder may give up rows of others only when lease and grace are over', async () => {

@@ -160,7 +160,7 @@ export async function settleUntilDone(
     try {
       const settled = await settlePeople(turn.db, batch, input);
       countSettled(turn.account.provider.name, settlements, settled);
-      const { second_ids: secondIds, late } = settled;
+      const { secondIds, late } = settled;
       if (secondIds > 0 || late > 0) {
         turn.logger.error(
           { executionId: batch.executionId, seq: batch.seq, secondIds, late },

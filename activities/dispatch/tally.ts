@@ -7,7 +7,7 @@ import { resultReason } from '../../telemetry/reasons';
 export function countSettled(
   provider: string,
   settlements: readonly Settlement[],
-  { late, second_ids: seconds }: SettleResult,
+  { late, secondIds: seconds }: SettleResult,
 ): void {
   const groups = new Map<string, { state: string; reason: string; count: number }>();
   for (const { outcome: state, code } of settlements) {

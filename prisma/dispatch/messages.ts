@@ -152,8 +152,14 @@ export interface SettleInput {
 export interface SettleResult {
   changed: number;
   /** Messages for which the vendor has given two ids: two messages where there should be one. */
-  second_ids: number;
+  secondIds: number;
   /** Acceptances that came after the row had been given up or put back. */
+  late: number;
+}
+
+interface SettleRow {
+  changed: number;
+  second_ids: number;
   late: number;
 }
 
@@ -164,7 +170,7 @@ export async function settlePeople(
   input: SettleInput,
 ): Promise<SettleResult> {
   const { settlements } = input;
-  return callDispatch<SettleResult & Record<string, unknown>>(db, 'dispatch_settle', [
+  const row = await callDispatch<SettleRow>(db, 'dispatch_settle', [
     batch.companyId,
     batch.executionId,
     batch.seq,
@@ -179,6 +185,7 @@ export async function settlePeople(
     valuesOf(settlements, ({ delayMs }) => (delayMs === undefined ? null : Math.ceil(delayMs))),
     input.durable,
   ]);
+  return { changed: row.changed, secondIds: row.second_ids, late: row.late };
 }
 
 /** One value per settlement; null for a column that none of them has, which is nearly every one when all goes well. */
