@@ -17,7 +17,7 @@ import { withTenant } from '../prisma/tenant';
 import type { MessagingProvider, SendResult } from '../providers/messaging/port';
 import type { Logger } from '../telemetry';
 import { notices } from '../telemetry/metrics';
-import { createLease, type Lease } from './dispatch/call';
+import { createLease, graceMs, type Lease } from './dispatch/call';
 
 export interface NoticeDeps {
   db: Database;
@@ -42,8 +42,6 @@ export interface SendNoticeResult {
 }
 
 const RETRY_MS = 5_000;
-/** A call may last this much longer than its timeout before its row is touched by somebody else. */
-const MARGIN_MS = 1_000;
 
 export function createNoticeActivities(deps: NoticeDeps) {
   const { leaseMs = 4_000, requestTimeoutMs = 10_000 } = deps;
@@ -145,7 +143,7 @@ async function conclude(
     }
     case 'ambiguous':
       // The row stays open; the next attempt asks what the provider's promises allow.
-      throw again(result.code, sender.leaseMs + sender.requestTimeoutMs + MARGIN_MS);
+      throw again(result.code, sender.leaseMs + graceMs(sender.requestTimeoutMs));
   }
 }
 
@@ -156,7 +154,7 @@ async function reconcile(
   open: Extract<NoticeMark, { kind: 'open' }>,
 ): Promise<SendNoticeResult> {
   const { requestTimeoutMs, leaseMs } = sender;
-  const quietAtMs = open.callBeforeMs + requestTimeoutMs + MARGIN_MS;
+  const quietAtMs = open.callBeforeMs + graceMs(requestTimeoutMs);
   if (open.nowMs < quietAtMs) throw again('IN_FLIGHT', quietAtMs - open.nowMs);
   const provider = providerOf(sender);
   const step = reconcileStep(

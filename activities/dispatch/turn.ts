@@ -53,6 +53,3 @@ export async function createTurn(
     isOver,
   };
 }
-
-/** After how long rows of an unknown caller are touched: its request may last that long after the lease. */
-export const graceMs = (settings: DispatchSettings): number => settings.providerTimeoutMs + 1_000;
