@@ -8,9 +8,7 @@ import {
   type WorkerOptions as TemporalWorkerOptions,
 } from '@temporalio/worker';
 import { createActivities, type ActivityDeps } from '../activities/index';
-import { toApplicationFailure } from '../activities/errors';
-import { RegenteError } from '../domain/errors';
-import { fromDatabase } from '../prisma/errors';
+import { toFailure } from '../activities/errors';
 import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
 import { workflowBundle } from './bundle';
 import { installRuntime } from './runtime';
@@ -31,8 +29,7 @@ const aroundActivities: ActivityInboundCallsInterceptor = {
     try {
       return await next(input);
     } catch (error) {
-      const known = fromDatabase(error);
-      throw known instanceof RegenteError ? toApplicationFailure(known) : known;
+      throw toFailure(error);
     } finally {
       clearInterval(beat);
     }
