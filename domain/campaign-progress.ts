@@ -89,15 +89,15 @@ export function ratePerSecond(pace: Pace, nowMs: number): number | null {
   return Math.round((done / withinMs) * 10_000) / 10;
 }
 
-/** When the last person is reached at this rate; null when it is not known. */
+/** When the last person is reached at this rate, sending from `fromMs` on; null when it is not known. */
 export function estimatedEnd(
   counts: PeopleCounts,
   ratePerSecond: number | null,
-  nowMs: number,
+  fromMs: number,
 ): Date | null {
   const left = counts.recipients - settledOf(counts);
   if (ratePerSecond === null || ratePerSecond <= 0 || left === 0) return null;
-  return new Date(nowMs + Math.ceil((left / ratePerSecond) * 1_000));
+  return new Date(fromMs + Math.ceil((left / ratePerSecond) * 1_000));
 }
 
 export interface WaitingFacts {

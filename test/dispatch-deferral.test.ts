@@ -189,6 +189,26 @@ describe('the frequency cap', () => {
     expect((row!['not_before'] as Date).getTime()).toBe(freeAt);
   });
 
+  test('a fish receives every campaign: it is counted by no cap and holds up none', async () => {
+    const scene = await createScene(field);
+    await query(
+      field.adminUrl,
+      `INSERT INTO fish_contacts (company_id, name, phone) VALUES ($1, 'Pescador', '+5511988887777')`,
+      [scene.companyId],
+    );
+    for (const from of ['+5511900000100', '+5511900000200']) {
+      const race = await startRace(field, { recipients: 1, addresses: [from], ...CAP }, scene);
+      for (const seq of [0, 1]) {
+        const batch = await claim(field.db, race);
+        expect(batch.seq).toBe(seq);
+        const { markId, positions, gated } = await mark(field.db, batch);
+        expect([positions, gated]).toEqual([[seq], 0]);
+        await settle(field.db, batch, markId, [accepted(seq, `${from}-${seq}`)]);
+        await closeBatch(field.db, race, batch);
+      }
+    }
+  });
+
   test('a place that was not used is free again: refused, put back, blocked, short of money', async () => {
     const scene = await createScene(field, { budget: '0.1' });
     const first = await startRace(field, { recipients: 4, ...CAP }, scene);

@@ -5,8 +5,7 @@ import { claimBatch, closeBatch, type ClaimResult } from '../../prisma/dispatch/
 import type { HeldBatch } from '../../prisma/dispatch/messages';
 import { withTenant } from '../../prisma/tenant';
 import { isOutage } from './assess';
-import type { BatchEnd } from './batch-end';
-import { runBatch } from './batch-run';
+import { runBatch, type BatchEnd } from './batch-run';
 import { reconcileBatch, type ReconcileEnd } from './reconcile';
 import { changeState } from './state-change';
 import { countWait } from './tally';
@@ -160,7 +159,10 @@ async function nothingToDo(
 /** The reason of a deferred row as the campaign's; one that was put back by the vendor keeps the vendor's code. */
 function reasonOf(cause: string): WaitReason {
   const known = WAIT_REASONS.find((each) => each === cause);
-  return known ?? (isOutage(cause) ? 'provider_down' : 'rate_limit');
+  if (known !== undefined) return known;
+  // Put back by the reconcile, which found that nobody had been called.
+  if (cause === 'not_found' || cause === 'mark_lost') return 'reconcile';
+  return isOutage(cause) ? 'provider_down' : 'rate_limit';
 }
 
 async function wait(

@@ -98,6 +98,8 @@ function withPresentRate(now: Shown, before: Shown, passedMs: number): Shown {
   if (now.ratePerSecond === null || before.state !== 'PROCESSING') return now;
   const done = settledOf(now.counts) - settledOf(before.counts);
   const ratePerSecond = Math.round((done / passedMs) * 10_000) / 10;
-  const end = estimatedEnd(now.counts, ratePerSecond, Date.now());
+  const { until = null } = now.waiting ?? {};
+  const fromMs = Math.max(Date.now(), until === null ? 0 : Date.parse(until));
+  const end = estimatedEnd(now.counts, ratePerSecond, fromMs);
   return { ...now, ratePerSecond, estimatedEnd: iso(end) };
 }

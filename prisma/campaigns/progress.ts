@@ -113,7 +113,7 @@ export async function readProgress(tx: TenantTx, campaign: Campaign): Promise<Pr
     ...tally,
     execution,
     ratePerSecond: rate,
-    estimatedEnd: estimatedEnd(tally.counts, rate, nowMs),
+    estimatedEnd: estimatedEnd(tally.counts, rate, Math.max(nowMs, waiting?.until?.getTime() ?? 0)),
     waiting: waiting === null ? null : await withName(tx, waiting),
   };
 }

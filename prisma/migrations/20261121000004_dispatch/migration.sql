@@ -1,6 +1,6 @@
--- The statements of the dispatch that must be one round trip (ARCHITECTURE.md, One batch): claim, mark, remark,
--- settle, close, cancel, and the application of delivery events. Each sets the tenant itself, takes its locks in
--- earlier statements than those that read (a PL/pgSQL statement takes its own snapshot), and keeps the order
+-- The statements of the dispatch protocol that must be one round trip: claim, mark, remark, settle, close,
+-- cancel, and the application of delivery events. Each sets the tenant itself, takes its locks in earlier
+-- statements than those that read (a PL/pgSQL statement takes its own snapshot), and keeps the order
 -- execution lock -> batch row -> message rows -> budget row.
 
 CREATE FUNCTION execution_lock(execution uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -284,7 +284,7 @@ END $$;
 
 -- Counts a mark against the frequency cap of each address, one address one row, so that two campaigns cannot
 -- both take the last place. A place is known by its moment, the row's marked_at, so that it can be given back.
--- Answers those who are over it, and until when.
+-- Answers those who are over it, and until when. Fish are counted by no cap: they receive every campaign.
 CREATE FUNCTION dispatch_touch(e campaign_executions, positions int[], mark_time timestamptz,
   OUT capped text[], OUT until timestamptz[])
 LANGUAGE plpgsql AS $$
@@ -294,7 +294,7 @@ BEGIN
   WITH touch AS (
     INSERT INTO contact_frequency AS f (company_id, channel, address, marked_at)
     SELECT e.company_id, e.channel, r.address, ARRAY[mark_time] FROM campaign_recipients r
-      WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
+      WHERE r.audience_id = e.audience_id AND r.position = ANY (positions) AND NOT r.is_fish
       ORDER BY r.address
     ON CONFLICT (company_id, channel, address) DO UPDATE SET
       marked_at = (SELECT coalesce(array_agg(t), '{}') FROM unnest(f.marked_at) t WHERE t > mark_time - e.frequency_period) || mark_time
@@ -310,7 +310,7 @@ BEGIN
     INTO capped, until
     FROM campaign_recipients r JOIN contact_frequency f
       ON f.company_id = e.company_id AND f.channel = e.channel AND f.address = r.address
-    WHERE r.audience_id = e.audience_id AND r.position = ANY (positions)
+    WHERE r.audience_id = e.audience_id AND r.position = ANY (positions) AND NOT r.is_fish
       AND r.address <> ALL (touched);
 END $$;
 
