@@ -17,7 +17,7 @@ import { withTenant } from '../prisma/tenant';
 import type { MessagingProvider, SendResult } from '../providers/messaging/port';
 import type { Logger } from '../telemetry';
 import { notices } from '../telemetry/metrics';
-import { createLease, graceMs, type Lease } from './dispatch/call';
+import { createLease, type Lease } from './dispatch/call';
 
 export interface NoticeDeps {
   db: Database;
@@ -42,6 +42,8 @@ export interface SendNoticeResult {
 }
 
 const RETRY_MS = 5_000;
+/** A call may last this much longer than its timeout before its row is touched by somebody else. */
+const MARGIN_MS = 1_000;
 
 export function createNoticeActivities(deps: NoticeDeps) {
   const { leaseMs = 4_000, requestTimeoutMs = 10_000 } = deps;
@@ -143,18 +145,18 @@ async function conclude(
     }
     case 'ambiguous':
       // The row stays open; the next attempt asks what the provider's promises allow.
-      throw again(result.code, sender.leaseMs + graceMs(sender.requestTimeoutMs));
+      throw again(result.code, sender.leaseMs + sender.requestTimeoutMs + MARGIN_MS);
   }
 }
 
-/** What becomes of a row whose caller never said what came of it (ARCHITECTURE.md, After a crash). */
+/** What becomes of a row whose caller never said what came of it (dispatch protocol §5). */
 async function reconcile(
   sender: Sender,
   notice: Notice,
   open: Extract<NoticeMark, { kind: 'open' }>,
 ): Promise<SendNoticeResult> {
   const { requestTimeoutMs, leaseMs } = sender;
-  const quietAtMs = open.callBeforeMs + graceMs(requestTimeoutMs);
+  const quietAtMs = open.callBeforeMs + requestTimeoutMs + MARGIN_MS;
   if (open.nowMs < quietAtMs) throw again('IN_FLIGHT', quietAtMs - open.nowMs);
   const provider = providerOf(sender);
   const step = reconcileStep(

@@ -1,5 +1,6 @@
 import { Client } from '@temporalio/client';
 import type { Worker } from '@temporalio/worker';
+import { createFairShare } from '../activities/fair-share';
 import { createProviderAccounts } from '../activities/provider-accounts';
 import { createRelay, type Relay } from '../api/relay';
 import type { Config } from '../config';
@@ -34,6 +35,8 @@ const EVENTS_MS = 200;
 const EVENTS_PER_ROUND = 1_000;
 const UPKEEP_MS = 3_600_000;
 const TURN_MS = 10_000;
+/** Of a process: enough that database, vendor and this thread all have work, and more only makes each wait longer. */
+const MICRO_BATCHES_AT_ONCE = 8;
 
 export interface StartOptions {
   /** Waits for the engine until this says to stop; left out, an engine that does not answer is an error. */
@@ -61,6 +64,7 @@ export async function startWorker(
     providerTimeoutMs: config.PROVIDER_TIMEOUT_MS,
     turnMs: TURN_MS,
   };
+  const share = createFairShare(MICRO_BATCHES_AT_ONCE * settings.microBatch);
   const stopping = new AbortController();
   const isStopping = (): boolean => stopping.signal.aborted;
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = config;
@@ -70,7 +74,7 @@ export async function startWorker(
     connection: engine.native,
     namespace,
     deps: {
-      dispatch: { db, accounts, settings, logger, isStopping },
+      dispatch: { db, accounts, share, settings, logger, isStopping },
       notices: {
         db,
         encryption,

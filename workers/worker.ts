@@ -8,7 +8,9 @@ import {
   type WorkerOptions as TemporalWorkerOptions,
 } from '@temporalio/worker';
 import { createActivities, type ActivityDeps } from '../activities/index';
-import { toFailure } from '../activities/errors';
+import { toApplicationFailure } from '../activities/errors';
+import { RegenteError } from '../domain/errors';
+import { fromDatabase } from '../prisma/errors';
 import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
 import { workflowBundle } from './bundle';
 import { installRuntime } from './runtime';
@@ -29,7 +31,8 @@ const aroundActivities: ActivityInboundCallsInterceptor = {
     try {
       return await next(input);
     } catch (error) {
-      throw toFailure(error);
+      const known = fromDatabase(error);
+      throw known instanceof RegenteError ? toApplicationFailure(known) : known;
     } finally {
       clearInterval(beat);
     }
@@ -49,7 +52,7 @@ export async function createWorkers({
   connection,
   namespace,
   deps,
-  maxLaneTurns = 16,
+  maxLaneTurns = 64,
 }: WorkerOptions): Promise<Worker[]> {
   const engineLogger = installRuntime(deps.dispatch.logger);
   const activities = createActivities(deps);

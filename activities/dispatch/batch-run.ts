@@ -1,18 +1,43 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { WaitReason } from '../../domain/campaigns';
 import { noteWaiting } from '../../prisma/campaign-executions';
 import { markPeople, type HeldBatch, type MarkResult } from '../../prisma/dispatch/messages';
 import { sqlState } from '../../prisma/errors';
 import { withTenant } from '../../prisma/tenant';
 import { gatedPeople } from '../../telemetry/metrics';
 import type { CallReport } from './assess';
-import { endAfter, INLINE_WAIT_MS, type BatchEnd } from './batch-end';
-import { callAndSettle, createLease, SAFETY_MS, settleUntilDone } from './call';
+import { callAndSettle, createLease, SAFETY_MS, settleUntilDone, type MarkedCall } from './call';
 import { findLostMark } from './lost-mark';
 import { callableForMs, closedZones } from './send-time';
 import { countWait } from './tally';
 import type { Turn } from './turn';
 
+/** How the work on a batch ended. */
+export type BatchEnd =
+  | { kind: 'finished' }
+  /** The turn is over; the batch goes on in the next one. */
+  | { kind: 'interrupted' }
+  /** Another attempt holds the batch. */
+  | { kind: 'fenced' }
+  /** The campaign is not PROCESSING any more. */
+  | { kind: 'stopped' }
+  /** The batch's reservation did not cover the next person. */
+  | { kind: 'short' }
+  | { kind: 'wait'; reason: WaitReason; waitMs: number }
+  /** Rows in `sending` must be waited for; the lane's other batches need not. */
+  | { kind: 'parked'; waitMs: number }
+  /** The vendor refuses the account itself. */
+  | { kind: 'refused'; reason: string };
+
+/** The batch goes on after a moment, for which nobody else has to wait. */
+interface Pause {
+  kind: 'pause';
+  waitMs: number;
+}
+
+/** Shorter waits are spent here; longer ones are the workflow's timer. */
+const INLINE_WAIT_MS = 1_500;
 /** Micro-batches of one lane that are with the vendor while the next one is marked. */
 const PIPELINE = 2;
 
@@ -53,22 +78,41 @@ function begin({ running, reports, errors }: Calls, call: Promise<CallReport>): 
   running.add(task);
 }
 
-/** One round: tokens, mark, and the calls set going. Answers how the batch ends, or nothing to go on. */
+/** One round, when it is the company's turn in this process. Answers how the batch ends, or nothing to go on. */
 async function markNext(turn: Turn, batch: HeldBatch, calls: Calls): Promise<BatchEnd | undefined> {
+  const places = await turn.share.enter(turn.execution.companyId, turn.settings.microBatch);
+  let called = 0;
+  const call = (marked: MarkedCall): void => {
+    called = marked.people.length;
+    begin(
+      calls,
+      callAndSettle(turn, batch, marked).finally(() => places.keep(0)),
+    );
+  };
+  const end = await markWithin(turn, batch, call).finally(() => places.keep(called));
+  if (end?.kind !== 'pause') return end;
+  await delay(end.waitMs);
+  return undefined;
+}
+
+/** Tokens, mark, and the calls set going. */
+async function markWithin(
+  turn: Turn,
+  batch: HeldBatch,
+  call: (marked: MarkedCall) => void,
+): Promise<BatchEnd | Pause | undefined> {
   const grant = await turn.pace.take();
   if (grant.count === 0) {
     if (grant.waitMs > INLINE_WAIT_MS)
       return { kind: 'wait', reason: grant.reason, waitMs: grant.waitMs };
     countWait(grant.reason, grant.waitMs);
-    await delay(grant.waitMs);
-    return undefined;
+    return { kind: 'pause', waitMs: grant.waitMs };
   }
   const leaseMs = callableForMs(turn.execution, Date.now(), turn.settings.leaseMs);
   if (leaseMs <= SAFETY_MS) {
     // The deadline, or the end of a window, is too near for anybody to be called.
     await turn.pace.giveBack(grant.count);
-    await delay(leaseMs);
-    return undefined;
+    return { kind: 'pause', waitMs: leaseMs };
   }
   const lease = createLease(leaseMs);
   const markId = randomUUID();
@@ -81,8 +125,7 @@ async function markNext(turn: Turn, batch: HeldBatch, calls: Calls): Promise<Bat
   await turn.pace.giveBack(grant.count - marked.people.length);
   if (marked.people.length > 0) {
     await clearWaiting(turn);
-    const call = { markId, lease, people: marked.people, isRepeat: false };
-    begin(calls, callAndSettle(turn, batch, call));
+    call({ markId, lease, people: marked.people, isRepeat: false });
   }
   if (marked.short) return { kind: 'short' };
   return marked.more ? undefined : { kind: 'finished' };
@@ -130,11 +173,16 @@ async function clearWaiting(turn: Turn): Promise<void> {
   await withTenant(db, execution.companyId, (tx) => noteWaiting(tx, execution.id, null));
 }
 
-/** The first end that what was learned calls for; all of it is forgotten when there is none. */
+/** What the answers of the vendor mean for the rest of the batch. */
 function endOf(reports: CallReport[]): BatchEnd | undefined {
   for (const report of reports) {
-    const end = endAfter(report);
-    if (end !== undefined) return end;
+    if (report.kind === 'refused') return { kind: 'refused', reason: 'credentials_refused' };
+    // The next turn opens the account with its new config.
+    if (report.kind === 'replaced') return { kind: 'interrupted' };
+    if (report.kind === 'slower')
+      return { kind: 'wait', reason: 'rate_limit', waitMs: report.waitMs };
+    if (report.kind === 'down')
+      return { kind: 'wait', reason: 'provider_down', waitMs: report.waitMs };
   }
   reports.length = 0;
   return undefined;

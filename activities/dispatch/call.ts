@@ -11,7 +11,7 @@ import type { OutboundMessage, SendResult } from '../../providers/messaging/port
 import { providerBatchSeconds, settleRetries } from '../../telemetry/metrics';
 import { assess, slowDown, type CallReport } from './assess';
 import { countSettled } from './tally';
-import type { Turn } from './turn';
+import { graceMs, type Turn } from './turn';
 
 /** The right to begin calls, by this machine's own clocks. */
 export interface Lease {
@@ -27,9 +27,6 @@ export function createLease(leaseMs: number): Lease {
   const wallEnd = Date.now() + leaseMs - SAFETY_MS;
   return { mayBegin: () => performance.now() < monotonicEnd && Date.now() < wallEnd };
 }
-
-/** How long after its lease a row of an unknown caller is left alone: a request may have begun at the lease's end. */
-export const graceMs = (requestTimeoutMs: number): number => requestTimeoutMs + 1_000;
 
 export interface MarkedCall {
   markId: string;
@@ -155,7 +152,7 @@ export async function settleUntilDone(
   const { idempotency, lookup } = turn.account.provider.capabilities;
   const input: SettleInput = {
     markId,
-    graceMs: graceMs(turn.settings.providerTimeoutMs),
+    graceMs: graceMs(turn.settings),
     durable: idempotency === false && lookup === false,
     settlements,
   };

@@ -10,10 +10,10 @@ import {
   type Settlement,
 } from '../../prisma/dispatch/messages';
 import type { LookupResult } from '../../providers/messaging/port';
-import { endAfter, INLINE_WAIT_MS, type BatchEnd } from './batch-end';
-import { callAndSettle, createLease, graceMs, SAFETY_MS, settleUntilDone } from './call';
+import type { BatchEnd } from './batch-run';
+import { callAndSettle, createLease, SAFETY_MS, settleUntilDone } from './call';
 import { callableForMs, repeatableFromMs } from './send-time';
-import type { Turn } from './turn';
+import { graceMs, type Turn } from './turn';
 
 export type ReconcileEnd =
   | { kind: 'clean' }
@@ -21,14 +21,14 @@ export type ReconcileEnd =
   /** Nothing can be found out before `waitMs` are over. */
   | { kind: 'later'; waitMs: number };
 
+const INLINE_WAIT_MS = 1_500;
 const RETRY_MS = 5_000;
 /** Without a pause; more than any batch needs, so whoever gets here finds out nothing (fenced, most likely). */
 const MOST_STEPS = 100;
 
 /**
- * Finds out what became of a held batch's rows in `sending` (ARCHITECTURE.md, After a crash): repeated with the same
- * key, looked up, or declared unknown, by what the vendor promises. Rows of a caller that may still be calling are
- * waited for.
+ * Finds out what became of a held batch's rows in `sending` (protocol §5): repeated with the same key, looked up, or
+ * declared unknown, by what the vendor promises. Rows of a caller that may still be calling are waited for.
  */
 export async function reconcileBatch(
   turn: Turn,
@@ -91,9 +91,7 @@ function sortRows(
 
 /** After which moment nobody is calling for this row any more. */
 function endedAtMs(turn: Turn, row: OpenRow): number {
-  return turn.endedMarks.has(row.markId)
-    ? 0
-    : row.callBeforeMs + graceMs(turn.settings.providerTimeoutMs) + 1;
+  return turn.endedMarks.has(row.markId) ? 0 : row.callBeforeMs + graceMs(turn.settings) + 1;
 }
 
 async function takeSteps(
@@ -129,7 +127,7 @@ async function repeat(
     positions: rows.slice(0, settings.microBatch).map((row) => row.position),
     endedMarks: [...turn.endedMarks],
     leaseMs,
-    graceMs: graceMs(settings.providerTimeoutMs),
+    graceMs: graceMs(settings),
   });
   if (marked.outcome !== 'marked') return { kind: marked.outcome };
   if (marked.people.length === 0) return undefined;
@@ -139,7 +137,18 @@ async function repeat(
     people: marked.people,
     isRepeat: true,
   });
-  return endAfter(report);
+  switch (report.kind) {
+    case 'fine':
+      return undefined;
+    case 'refused':
+      return { kind: 'refused', reason: 'credentials_refused' };
+    case 'replaced':
+      return { kind: 'interrupted' };
+    case 'slower':
+      return { kind: 'wait', reason: 'rate_limit', waitMs: report.waitMs };
+    case 'down':
+      return { kind: 'wait', reason: 'provider_down', waitMs: report.waitMs };
+  }
 }
 
 /** Asks the vendor by our reference. False when it could not be asked. */

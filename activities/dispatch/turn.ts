@@ -3,6 +3,7 @@ import type { ExecutionView } from '../../prisma/campaign-executions';
 import type { Database } from '../../prisma/client';
 import type { Logger } from '../../telemetry';
 import type { ProviderAccount, ProviderAccounts } from '../provider-accounts';
+import type { FairShare } from '../fair-share';
 import { createPace, type Pace } from './pace';
 
 export interface DispatchSettings {
@@ -17,6 +18,8 @@ export interface DispatchSettings {
 export interface DispatchDeps {
   db: Database;
   accounts: ProviderAccounts;
+  /** Between the companies of this process. */
+  share: FairShare;
   settings: DispatchSettings;
   logger: Logger;
   /** The process was told to end: micro-batches under way end, and no other begins. */
@@ -53,3 +56,6 @@ export async function createTurn(
     isOver,
   };
 }
+
+/** After how long rows of an unknown caller are touched: its request may last that long after the lease. */
+export const graceMs = (settings: DispatchSettings): number => settings.providerTimeoutMs + 1_000;

@@ -4,17 +4,21 @@ import { runDispatchBench } from './dispatch';
 import {
   AUDIENCE_USAGE,
   DISPATCH_USAGE,
+  FAIRNESS_USAGE,
   readAudienceOptions,
   readDispatchOptions,
+  readFairnessOptions,
   readWebhooksOptions,
   WEBHOOKS_USAGE,
 } from './options';
+import { runFairnessBench } from './fairness';
 import { runWebhooksBench } from './webhooks';
 
 /*
  * npm run -s bench -- dispatch [options]
  * npm run -s bench -- audience [options]
  * npm run -s bench -- webhooks [options]
+ * npm run -s bench -- fairness [options]
  * The result is on stdout with --json; everything else is on stderr.
  */
 async function main([bench, ...args]: string[]): Promise<void> {
@@ -35,6 +39,12 @@ async function main([bench, ...args]: string[]): Promise<void> {
       if (options.json) console.log(JSON.stringify(report));
       return;
     }
+    case 'fairness': {
+      const options = readFairnessOptions(args);
+      const report = await runFairnessBench(options, options.json ? QUIET.say : say);
+      console.log(JSON.stringify(report));
+      return;
+    }
     case 'webhooks': {
       const options = readWebhooksOptions(args);
       const report = await runWebhooksBench(options, options.json ? QUIET.say : say);
@@ -50,6 +60,7 @@ const USAGES = new Map([
   ['dispatch', DISPATCH_USAGE],
   ['audience', AUDIENCE_USAGE],
   ['webhooks', WEBHOOKS_USAGE],
+  ['fairness', FAIRNESS_USAGE],
 ]);
 const USAGE = [...USAGES.values()].join('\n');
 

@@ -52,6 +52,40 @@ export const AUDIENCE_USAGE = `npm run -s bench -- audience [options]
   --json            one JSON line on stdout and nothing else
 `;
 
+export interface FairnessBenchOptions {
+  /** People of the large company's campaign, and of each small one's. */
+  large: number;
+  small: number;
+  /** Small companies. */
+  companies: number;
+  workers: number;
+  json: boolean;
+}
+
+export const FAIRNESS_USAGE = `npm run -s bench -- fairness [options]
+  --large N         people of the one large campaign (1000000)
+  --small N         people of each small campaign (1000)
+  --companies N     companies with a small campaign (9)
+  --workers N       sending processes (1)
+  --json            the JSON line on stdout and nothing else
+`;
+
+/** Throws RegenteError('VALIDATION') with the usage for an option that there is not. */
+export function readFairnessOptions(args: readonly string[]): FairnessBenchOptions {
+  return orUsage(FAIRNESS_USAGE, () => {
+    const { values } = parseArgs({ args: [...args], options: FAIRNESS_OPTIONS });
+    const whole = (name: 'large' | 'small' | 'companies' | 'workers', fallback: number): number =>
+      values[name] === undefined ? fallback : wholeNumber(name, values[name]);
+    return {
+      large: whole('large', 1_000_000),
+      small: whole('small', 1_000),
+      companies: whole('companies', 9),
+      workers: whole('workers', 1),
+      json: values.json,
+    };
+  });
+}
+
 export interface WebhooksBenchOptions {
   events: number;
   /** Null: as fast as they are answered. */
@@ -154,6 +188,14 @@ const AUDIENCE_OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
+const FAIRNESS_OPTIONS = {
+  large: { type: 'string' },
+  small: { type: 'string' },
+  companies: { type: 'string' },
+  workers: { type: 'string' },
+  json: { type: 'boolean', default: false },
+} as const;
+
 const WEBHOOKS_OPTIONS = {
   events: { type: 'string' },
   rate: { type: 'string' },
@@ -162,6 +204,9 @@ const WEBHOOKS_OPTIONS = {
 } as const;
 
 const LIMITS = {
+  large: [1, 10_000_000],
+  small: [1, 1_000_000],
+  companies: [1, 100],
   events: [1, 10_000_000],
   rate: [1, 100_000],
   rows: [1, 10_000_000],

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { openDatabase, type Database } from '../../prisma/client';
+import { createEncryption, type Encryption } from '../../prisma/encryption';
 import { migrate } from '../../prisma/migrate';
 import { buildProduction } from '../bench/production-build';
 import { startSandboxProcess, type SandboxProcess } from '../sandbox/remote';
@@ -20,6 +21,7 @@ export interface Installation {
   adminUrl: string;
   /** As the application; for setting a scene, not for watching an outage. */
   db: Database;
+  encryption: Encryption;
   /** At most one at a time. */
   startApi(): Promise<RegenteProcess>;
   startWorker(): Promise<RegenteProcess>;
@@ -56,11 +58,12 @@ export async function openInstallation(options: InstallationOptions = {}): Promi
     const db = openDatabase({ url: urls.appUrl, maxConnections: 4 });
     stops.push(() => db.close());
     const apiPort = await freePort();
+    const encryptionKey = randomBytes(32);
     const env = {
       PATH: process.env['PATH'] ?? '',
       DATABASE_URL: urls.appUrl,
       TEMPORAL_ADDRESS: stack.temporalAddress,
-      ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+      ENCRYPTION_KEY: encryptionKey.toString('base64'),
       PUBLIC_URL: `http://127.0.0.1:${apiPort}`,
       API_REQUESTS_PER_MINUTE: '1000000',
       LOG_LEVEL: 'info',
@@ -80,6 +83,7 @@ export async function openInstallation(options: InstallationOptions = {}): Promi
       apiUrl: env.PUBLIC_URL,
       adminUrl: inDatabase(stack.adminUrl),
       db,
+      encryption: createEncryption([encryptionKey]),
       startApi: () => start('api', apiPort),
       startWorker: async () => start('worker', await freePort()),
       stop,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
+import { createFairShare } from '../../activities/fair-share';
 import { createProviderAccounts } from '../../activities/provider-accounts';
 import type { DispatchSettings } from '../../activities/dispatch/turn';
 import { createRelay, type Relay } from '../../api/relay';
@@ -67,7 +68,13 @@ export async function startDispatch(
     connection: native,
     namespace: 'default',
     deps: {
-      dispatch: { db, accounts, settings: { ...FAST, ...settings }, logger },
+      dispatch: {
+        db,
+        accounts,
+        share: createFairShare(1_000),
+        settings: { ...FAST, ...settings },
+        logger,
+      },
       notices: {
         db,
         encryption,

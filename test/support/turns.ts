@@ -2,6 +2,7 @@ import type { Logger } from '../../telemetry';
 import { createCampaignActivities } from '../../activities/campaigns';
 import { runLaneTurn, type LaneTurn } from '../../activities/dispatch/lane-turn';
 import type { DispatchDeps, DispatchSettings } from '../../activities/dispatch/turn';
+import { createFairShare } from '../../activities/fair-share';
 import { createProviderAccounts } from '../../activities/provider-accounts';
 import { startSandbox, type Sandbox } from '../../dev/sandbox/index';
 import type { ExecutionRef } from '../../prisma/dispatch/batches';
@@ -41,7 +42,13 @@ export async function openWorkshop(settings: Partial<DispatchSettings> = {}): Pr
   const another = (over: Partial<DispatchSettings> = {}): DispatchDeps => {
     const accounts = createProviderAccounts({ db, encryption });
     opened.push(accounts);
-    return { db, accounts, settings: { ...QUICK, ...settings, ...over }, logger };
+    return {
+      db,
+      accounts,
+      share: createFairShare(1_000),
+      settings: { ...QUICK, ...settings, ...over },
+      logger,
+    };
   };
   const deps = another();
   const turn: Workshop['turn'] = ({ companyId, executionId }, lane = 0, over = () => false) =>
