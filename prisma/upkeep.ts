@@ -1,4 +1,5 @@
 import type { Database } from './client';
+import { probe } from './probe';
 import { queryAcross } from './tenant';
 
 /** Months of ledger partitions that are kept ready; the API's `/readyz` fails under three. */
@@ -6,13 +7,14 @@ const MONTHS_AHEAD = 4;
 
 /**
  * Whether the ledger has its partitions for the next three months. Without them the first message of a month that has
- * none would be refused, so this must be seen long before.
+ * none would be refused, so this must be seen long before. Rejects when the database does not answer within two seconds.
  */
 export async function ledgerReachesAhead(db: Database): Promise<boolean> {
-  const { rows } = await db.pool.query<{ ahead: boolean }>(
+  const [row] = await probe<{ ahead: boolean }>(
+    db,
     `SELECT to_regclass('communications_' || to_char(now() AT TIME ZONE 'UTC' + interval '3 months', 'YYYYMM')) IS NOT NULL AS ahead`,
   );
-  return rows[0]?.ahead === true;
+  return row?.ahead === true;
 }
 
 /** Rows of each table that one statement removes, so that it stays far below its time limit. */

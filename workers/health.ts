@@ -1,5 +1,6 @@
 import type { Connection } from '@temporalio/client';
 import type { Database } from '../prisma/client';
+import { probe } from '../prisma/probe';
 import { jsonAnswer, startProbes, type ProbeAnswer, type Probes } from '../telemetry/probes';
 
 /** By part: `ok`, or what is wrong with it. */
@@ -43,7 +44,7 @@ const ANSWER_WITHIN_MS = 2_000;
 /** Asks what a worker cannot do without. Never rejects. */
 export async function checkParts(db: Database, connection: Connection): Promise<Checks> {
   const [database, engine] = await Promise.all([
-    db.pool.query('SELECT 1').then(
+    probe(db, 'SELECT 1').then(
       () => 'ok',
       () => SILENT,
     ),

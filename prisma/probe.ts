@@ -1,0 +1,22 @@
+import type { QueryConfig, QueryResultRow } from 'pg';
+import type { Database } from './client';
+
+const ANSWER_WITHIN_MS = 2_000;
+
+/**
+ * A look of a health check: rejects after two seconds, also where the database takes connections and says nothing. The
+ * connection that fell silent is thrown away, so that looks do not fill the pool.
+ */
+export async function probe<Row extends QueryResultRow>(db: Database, sql: string): Promise<Row[]> {
+  const limit = AbortSignal.timeout(ANSWER_WITHIN_MS);
+  // The driver's own limit begins only once there is a connection.
+  const tooLate = new Promise<never>((_, reject) => {
+    limit.addEventListener('abort', () => reject(limit.reason));
+  });
+  const query: QueryConfig & { query_timeout: number } = {
+    text: sql,
+    query_timeout: ANSWER_WITHIN_MS,
+  };
+  const asked = db.pool.query<Row>(query);
+  return (await Promise.race([asked, tooLate])).rows;
+}
