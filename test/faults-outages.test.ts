@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
   createDraft,
-  judge,
   launch,
   openOffice,
   untilAccepted,
@@ -11,6 +10,7 @@ import {
 } from '../dev/chaos/campaign';
 import { openInstallation, type Installation } from '../dev/chaos/installation';
 import type { RegenteProcess } from '../dev/chaos/processes';
+import { judge } from '../dev/chaos/verdict';
 import { SESSION_PREFIX } from '../prisma/tokens';
 import { expectBooksAgree } from './support/books';
 import { withClient } from './support/database';

@@ -9,7 +9,7 @@ const code = endingIn('.ts', '.js', '.mjs');
 const pages = endingIn('.md');
 
 /** Under way. What is here is not asked for; the list has to be empty in a release. */
-const AWAITED = ['dev/chaos/main.ts'];
+const AWAITED: readonly string[] = [];
 
 const manifest = JSON.parse(readProjectFile('package.json')) as {
   scripts: Record<string, string>;

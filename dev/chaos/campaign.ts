@@ -1,15 +1,21 @@
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Decimal } from 'decimal.js';
-import { addsUp, parseReference, type PeopleCounts } from '../../domain/communications';
 import type { CampaignView } from '../demo/campaign';
-import { createDemoCompany, logIn, setUpAccount, type DemoAccount } from '../demo/company';
+import {
+  createDemoCompany,
+  logIn,
+  openAccount,
+  setUpAccount,
+  type AccountOptions,
+  type DemoAccount,
+} from '../demo/company';
 import { generateAudience } from '../demo/example-csv';
 import type { ApiClient } from '../demo/http';
 import type { Installation } from './installation';
 
 /** A company with people, money and an account at the vendor, worked through the API. */
 export interface Office {
+  director: ApiClient;
   operator: ApiClient;
   supervisor: ApiClient;
   account: DemoAccount;
@@ -23,7 +29,6 @@ export interface Launched {
 }
 
 const BUDGET = '100000.00';
-const PRICE = '0.0750';
 const LOOK_MS = 100;
 
 /** Needs a running API. */
@@ -39,7 +44,22 @@ export async function openOffice({ db, apiUrl, sandbox }: Installation): Promise
     ratePerSecond: null,
     budget: BUDGET,
   });
-  return { operator, supervisor, account };
+  return { director, operator, supervisor, account };
+}
+
+/** The same people with another account: a wallet, a rate and a budget that nothing else has touched. */
+export async function withAccount(
+  { sandbox }: Installation,
+  office: Office,
+  options: Partial<AccountOptions> & { number: number },
+): Promise<Office> {
+  const account = await openAccount(office.director, {
+    sandboxUrl: sandbox.url,
+    ratePerSecond: null,
+    budget: BUDGET,
+    ...options,
+  });
+  return { ...office, account };
 }
 
 /** A campaign without an audience; `fields` are those beyond name, wallet, broker and message. */
@@ -105,46 +125,4 @@ export async function untilFinished(
       (error: unknown) => String(error),
     );
   }
-}
-
-/** What became of a campaign, by us and by the vendor. */
-export interface Verdict {
-  counts: PeopleCounts;
-  money: CampaignView['progress']['money'];
-  /** People whose message the vendor has taken more than once. */
-  duplicated: number;
-  /** People who are `sent` here and whom the vendor does not know. */
-  lost: number;
-  /** Sums that do not hold. */
-  wrong: string[];
-}
-
-/** Holds the campaign's own report against what the vendor has truly taken. */
-export async function judge(
-  { sandbox }: Installation,
-  { operator }: Office,
-  { id, executionId, recipients }: Launched,
-): Promise<Verdict> {
-  const { progress } = await operator.get<CampaignView>(`/v1/campaigns/${id}`);
-  const { counts, fish, money } = progress;
-  const taken = new Map<string, number>();
-  for (const { reference } of await sandbox.accepted()) {
-    if (parseReference(reference)?.sourceId !== executionId) continue;
-    taken.set(reference, (taken.get(reference) ?? 0) + 1);
-  }
-  const duplicated = [...taken.values()].filter((times) => times > 1).length;
-  const sent = counts.sent + fish.sent;
-  const charged = sent + counts.unknown + fish.unknown;
-  const wrong: string[] = [];
-  const check = (name: string, holds: boolean): void => {
-    if (!holds) wrong.push(name);
-  };
-  check('everybody of the file is in the report', counts.recipients === recipients);
-  check('the people add up', addsUp(counts) && addsUp(fish));
-  check('nobody got two messages', duplicated === 0);
-  check('who is sent was taken', sent <= taken.size);
-  check('who was taken is sent or unknown', taken.size <= charged);
-  check('money is the price of the charged', new Decimal(PRICE).mul(charged).eq(money.used));
-  check('no money is held', new Decimal(money.reserved).isZero());
-  return { counts, money, duplicated, lost: Math.max(0, sent - taken.size), wrong };
 }

@@ -72,8 +72,18 @@ export async function openInstallation(options: InstallationOptions = {}): Promi
     let starts = 0;
     const start = async (part: 'api' | 'worker', port: number): Promise<RegenteProcess> => {
       starts += 1;
-      const logFile = join(stack.dir, `${part}-${starts}.log`);
-      const started = await startRegente({ part, startFile, env, port, logFile });
+      const name = `${part}-${starts}`;
+      // So that PostgreSQL says of each of its connections whose it is.
+      const url = new URL(urls.appUrl);
+      url.searchParams.set('application_name', name);
+      const started = await startRegente({
+        name,
+        part,
+        startFile,
+        env: { ...env, DATABASE_URL: url.href },
+        port,
+        logFile: join(stack.dir, `${name}.log`),
+      });
       stops.push(() => started.kill());
       return started;
     };

@@ -6,6 +6,8 @@ import { logTail, startServer, type ServerProcess } from '../stack/server-proces
 
 /** One process of a built Regente. */
 export interface RegenteProcess extends ServerProcess {
+  /** As PostgreSQL shows it in `pg_stat_activity.application_name`. */
+  readonly name: string;
   /** Where it answers; a worker only `/healthz` and `/readyz`. */
   readonly url: string;
   readonly logFile: string;
@@ -25,6 +27,7 @@ export interface Readiness {
 }
 
 export interface ProcessOptions {
+  name: string;
   part: 'api' | 'worker';
   /** `start.js` of a build. */
   startFile: string;
@@ -40,7 +43,7 @@ const ANSWER_WITHIN_MS = 5_000;
 
 /** Starts `start.js api` or `start.js worker` as production does; it ends with this process, whatever ends this one. */
 export async function startRegente(options: ProcessOptions): Promise<RegenteProcess> {
-  const { part, startFile, env, port, logFile } = options;
+  const { name, part, startFile, env, port, logFile } = options;
   const server = await startServer({
     command: process.execPath,
     args: [...NODE_FLAGS, startFile, part],
@@ -70,6 +73,7 @@ export async function startRegente(options: ProcessOptions): Promise<RegenteProc
   };
   return {
     ...server,
+    name,
     url,
     logFile,
     freeze: () => void process.kill(server.pid, 'SIGSTOP'),

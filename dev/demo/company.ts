@@ -67,14 +67,23 @@ interface Created {
   id: string;
 }
 
+export interface AccountOptions {
+  sandboxUrl: string;
+  ratePerSecond: number | null;
+  budget: string;
+  /** Of the account at the vendor, beyond address, token and secret. */
+  config?: Record<string, unknown>;
+  /** Tells the accounts of a company apart. */
+  number?: number;
+}
+
+/** What a message costs, in the budget's currency. */
+export const PRICE = '0.0750';
+
 /** What the director sets up once: squad, wallet, broker, account at the stand-in vendor, budget, fish. */
 export async function setUpAccount(
   director: ApiClient,
-  {
-    sandboxUrl,
-    ratePerSecond,
-    budget,
-  }: { sandboxUrl: string; ratePerSecond: number | null; budget: string },
+  options: AccountOptions,
 ): Promise<DemoAccount> {
   const users = await director.get<{ items: (Created & { role: string })[] }>('/v1/users');
   const squad = await director.post<Created>('/v1/squads', { name: 'Cobrança', type: 'cs' });
@@ -84,37 +93,39 @@ export async function setUpAccount(
       isLeader: user.role === 'MANAGER',
     });
   }
+  const account = await openAccount(director, options);
+  await director.post('/v1/fish', { name: 'Pescador da supervisão', phone: '+5511988887777' });
+  return account;
+}
+
+/** Wallet, broker, account at the stand-in vendor and this month's budget. */
+export async function openAccount(
+  director: ApiClient,
+  { sandboxUrl, ratePerSecond, budget, config = {}, number = 1 }: AccountOptions,
+): Promise<DemoAccount> {
+  const suffix = number === 1 ? '' : ` ${number}`;
   const wallet = await director.post<Created>('/v1/wallets', {
-    name: 'Carteira Aurora',
-    idgisAmbiente: 1001,
+    name: `Carteira Aurora${suffix}`,
+    idgisAmbiente: 1_000 + number,
   });
   const broker = await director.post<Created>('/v1/brokers', {
-    name: 'SMS de teste',
+    name: `SMS de teste${suffix}`,
     provider: 'sandbox',
     channel: 'sms',
-    costPerMessage: '0.0750',
+    costPerMessage: PRICE,
     ratePerSecond,
   });
   const webhookSecret = randomBytes(24).toString('base64');
   const credential = await director.post<{ webhookUrl: string }>('/v1/credentials', {
     walletId: wallet.id,
     brokerId: broker.id,
-    config: { url: sandboxUrl, token: SANDBOX_TOKEN, webhookSecret },
+    config: { url: sandboxUrl, token: SANDBOX_TOKEN, webhookSecret, ...config },
   });
-  const now = new Date();
-  const month = new Intl.DateTimeFormat('en', {
-    timeZone: 'America/Sao_Paulo',
-    year: 'numeric',
-    month: 'numeric',
-  }).formatToParts(now);
-  const part = (type: string): number => Number(month.find((each) => each.type === type)?.value);
   const made = await director.post<Created>('/v1/budgets', {
     walletId: wallet.id,
-    year: part('year'),
-    month: part('month'),
+    ...monthOf(new Date()),
     budget,
   });
-  await director.post('/v1/fish', { name: 'Pescador da supervisão', phone: '+5511988887777' });
   return {
     walletId: wallet.id,
     brokerId: broker.id,
@@ -122,4 +133,15 @@ export async function setUpAccount(
     webhookUrl: credential.webhookUrl,
     webhookSecret,
   };
+}
+
+/** In the company's time zone. */
+function monthOf(moment: Date): { year: number; month: number } {
+  const parts = new Intl.DateTimeFormat('en', {
+    timeZone: 'America/Sao_Paulo',
+    year: 'numeric',
+    month: 'numeric',
+  }).formatToParts(moment);
+  const part = (type: string): number => Number(parts.find((each) => each.type === type)?.value);
+  return { year: part('year'), month: part('month') };
 }

@@ -6,10 +6,24 @@ export interface ApiClient {
   post<T>(path: string, body?: unknown): Promise<T>;
   request<T>(method: string, path: string, body: unknown): Promise<T>;
   put<T>(path: string, body: Readable | Buffer, contentType: string): Promise<T>;
+  /** The same caller, whose writes carry this Idempotency-Key. */
+  withKey(key: string): ApiClient;
 }
 
-/** Throws an Error that carries the problem document of whatever the API refuses. */
-export function apiClient(url: string, token: string | null): ApiClient {
+/** What the API has refused, with its problem document. */
+export class ApiRefusal extends Error {
+  override readonly name = 'ApiRefusal';
+  constructor(
+    request: string,
+    readonly status: number,
+    text: string,
+  ) {
+    super(`${request} answered ${status}: ${text}`);
+  }
+}
+
+/** Its methods throw ApiRefusal for whatever the API refuses. */
+export function apiClient(url: string, token: string | null, key: string | null = null): ApiClient {
   const call = async <T>(
     method: string,
     path: string,
@@ -20,12 +34,13 @@ export function apiClient(url: string, token: string | null): ApiClient {
       method,
       headers: {
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(key === null ? {} : { 'idempotency-key': key }),
         ...(contentType === undefined ? {} : { 'content-type': contentType }),
       },
       ...(body === undefined ? {} : { body, duplex: 'half' }),
     });
     const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
+    if (!response.ok) throw new ApiRefusal(`${method} ${path}`, response.status, text);
     return (text === '' ? null : JSON.parse(text)) as T;
   };
   return {
@@ -39,5 +54,6 @@ export function apiClient(url: string, token: string | null): ApiClient {
         Buffer.isBuffer(body) ? new Uint8Array(body) : (Readable.toWeb(body) as ReadableStream),
         contentType,
       ),
+    withKey: (key) => apiClient(url, token, key),
   };
 }

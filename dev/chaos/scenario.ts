@@ -1,0 +1,194 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Decimal } from 'decimal.js';
+import { isTerminal, type CampaignState } from '../../domain/campaigns';
+import type { CampaignView } from '../demo/campaign';
+import { PRICE, type AccountOptions } from '../demo/company';
+import type { Arena } from './arena';
+import { findDisagreements } from './books';
+import { withAccount, type Launched, type Office } from './campaign';
+import type { Random } from './random';
+import type { Score } from './report';
+import { until } from './until';
+import { VENDOR_PROMISES, type VendorPromise } from './vendor-promises';
+import { judge } from './verdict';
+
+/** Something that goes wrong, at random moments, while campaigns are sent. */
+export interface Scenario {
+  name: string;
+  /** What it does, in one sentence. */
+  about: string;
+  run(run: Run): Promise<void>;
+}
+
+/** What a scenario has at hand. */
+export interface Run {
+  arena: Arena;
+  random: Random;
+  recipients: number;
+  outageMs: number;
+  score: Score;
+  say(line: string): void;
+  /** The company's people with an account that nothing else has used. */
+  newOffice(options?: Partial<AccountOptions>): Promise<Office>;
+}
+
+/** Longer than everything that may be waited for one after the other. */
+export const STEP_WITHIN_MS = 180_000;
+
+let accounts = 1;
+
+export function createRun(given: Omit<Run, 'newOffice'>): Run {
+  return {
+    ...given,
+    newOffice: (options = {}) => {
+      accounts += 1;
+      return withAccount(given.arena.place, given.arena.office, { ...options, number: accounts });
+    },
+  };
+}
+
+/** People and control contacts. */
+export const messagesOf = (...campaigns: readonly Launched[]): number =>
+  campaigns.reduce((sum, { recipients }) => sum + recipients + 1, 0);
+
+/** How the vendor must be so that so many people take about so long with both workers, if the machine keeps up. */
+function slowness(recipients: number, seconds: number): { connections: number; latencyMs: number } {
+  const latencyMs = 100;
+  const atOnce = ((recipients / seconds) * latencyMs) / 1_000;
+  return { connections: Math.min(64, Math.max(1, Math.ceil(atOnce / 2))), latencyMs };
+}
+
+/**
+ * An account at a vendor that promises this, and takes so long for everybody.
+ * By default the vendor can only be asked: it would take a message twice, and nothing may stay unknown.
+ */
+export async function openSlowOffice(
+  run: Run,
+  seconds: number,
+  { promise = 'lookup', ...options }: Partial<AccountOptions> & { promise?: VendorPromise } = {},
+): Promise<Office> {
+  const { connections, latencyMs } = slowness(run.recipients, seconds);
+  const { config, vendor } = VENDOR_PROMISES[promise];
+  await run.arena.place.sandbox.configure({
+    ...vendor,
+    latency: { kind: 'fixed', ms: latencyMs },
+  });
+  return run.newOffice({ ...options, config: { connections, ...config, ...options.config } });
+}
+
+/**
+ * Waits until this share of the messages has been taken and a random moment more, strikes, and counts the strike if
+ * the sending was not over by then.
+ */
+export async function strikeAt(
+  { arena, random, score, say }: Run,
+  { share, total, what }: { share: number; total: number; what: string },
+  strike: () => Promise<unknown>,
+): Promise<void> {
+  const { sandbox } = arena.place;
+  const enough = Math.max(1, Math.floor(total * share));
+  await until(
+    `the vendor has taken ${enough} of ${total} messages`,
+    async () => (await sandbox.totals()).accepted >= enough,
+    STEP_WITHIN_MS,
+  );
+  await delay(random.between(0, 100));
+  await strike();
+  const { unique } = await sandbox.totals();
+  const isHit = unique < total;
+  if (isHit) score.hits += 1;
+  say(`  ${what} at ${unique} of ${total}${isHit ? '' : ', when all was over'}`);
+}
+
+/** Notes how long it takes from now until the vendor takes another message, or until it has all of them. */
+export async function watchRecovery(
+  { arena, score }: Run,
+  total: number,
+  office: Office,
+  campaigns: readonly Launched[],
+): Promise<void> {
+  const { sandbox } = arena.place;
+  const from = performance.now();
+  const before = (await sandbox.totals()).accepted;
+  const goesOn = async (): Promise<boolean> => {
+    const { accepted, unique } = await sandbox.totals();
+    return accepted > before || unique >= total;
+  };
+  await until(
+    'the vendor takes another message',
+    async () => (await goesOn()) || (await haveEnded(office, campaigns)),
+    STEP_WITHIN_MS,
+  );
+  score.recovered(performance.now() - from);
+}
+
+/** What the campaign shows; null while the API does not answer. */
+export const look = (office: Office, { id }: Launched): Promise<CampaignView | null> =>
+  office.operator.get<CampaignView>(`/v1/campaigns/${id}`).catch(() => null);
+
+async function haveEnded(office: Office, campaigns: readonly Launched[]): Promise<boolean> {
+  const views = await Promise.all(campaigns.map((each) => look(office, each)));
+  return views.every((view) => view !== null && isTerminal(view.state));
+}
+
+/** Waits for one of these states. @throws after too long, naming the last one. */
+export async function untilState(
+  office: Office,
+  campaign: Launched,
+  ...states: readonly CampaignState[]
+): Promise<CampaignState> {
+  let state: CampaignState | undefined;
+  await until(
+    `the campaign is ${states.join(' or ')}`,
+    async () => {
+      state = (await look(office, campaign))?.state ?? state;
+      return state !== undefined && states.includes(state);
+    },
+    STEP_WITHIN_MS,
+  ).catch((error: unknown) => {
+    throw new Error(`${String(error)} It is ${state ?? 'not known'}.`, { cause: error });
+  });
+  return state ?? 'FINISHED';
+}
+
+/** Judges campaigns that have ended and are all that has used the office's account. */
+export async function settleUp(
+  { arena, score }: Run,
+  office: Office,
+  campaigns: readonly Launched[],
+  { unknownAllowed = false }: { unknownAllowed?: boolean } = {},
+): Promise<void> {
+  const { place } = arena;
+  let taken = 0;
+  for (const campaign of campaigns) {
+    const verdict = await judge(place, office, campaign);
+    score.take(verdict, unknownAllowed);
+    taken += verdict.taken;
+    const listed = await countUnknown(office, campaign);
+    score.holds('every unknown is listed', listed >= verdict.counts.unknown);
+  }
+  const ids = campaigns.map(({ executionId }) => executionId);
+  for (const { rule, found } of await findDisagreements(place.adminUrl, ids))
+    score.breaks(`${rule}: ${JSON.stringify(found).slice(0, 300)}`);
+  const budget = await office.director.get<{ budget: string; used: string }>(
+    `/v1/budgets/${office.account.budgetId}`,
+  );
+  // By what the vendor will put on its bill, whatever we have booked.
+  const billed = Decimal.max(new Decimal(PRICE).mul(taken), budget.used);
+  score.overspend(billed.minus(budget.budget));
+}
+
+/** People whom the list of the unknown names, control contacts among them. */
+async function countUnknown({ operator }: Office, { id }: Launched): Promise<number> {
+  let count = 0;
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const query = new URLSearchParams({ state: 'unknown', limit: '200' });
+    if (cursor !== '') query.set('cursor', cursor);
+    const page: { items: unknown[]; nextCursor: string | null } = await operator.get(
+      `/v1/campaigns/${id}/recipients?${query.toString()}`,
+    );
+    count += page.items.length;
+    cursor = page.nextCursor;
+  }
+  return count;
+}
