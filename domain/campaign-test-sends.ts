@@ -4,16 +4,35 @@ import type { ComposedMessage } from './campaign-messages';
 import { addressKind, type Channel } from './channels';
 import { RegenteError } from './errors';
 
-/** Whose message a test shows, as the caller wrote it. */
+/** Of one campaign in any 24 hours: enough to look at a text on several phones, far too few to be a campaign. */
+export const MAX_TEST_SENDS = 20;
+const PERIOD_MS = 24 * 3_600_000;
+
+/**
+ * Throws RATE_LIMITED where one more test would be too many.
+ * @param madeAt when the last tests of the campaign were made, the latest first
+ */
+export function requireTestLeft(madeAt: readonly Date[], nowMs: number): void {
+  const blocking = madeAt[MAX_TEST_SENDS - 1];
+  const freeMs = blocking === undefined ? 0 : blocking.getTime() + PERIOD_MS;
+  if (freeMs <= nowMs) return;
+  const availableAt = new Date(freeMs).toISOString();
+  throw new RegenteError(
+    'RATE_LIMITED',
+    `This campaign has had its ${MAX_TEST_SENDS} test sends of 24 hours; the next is possible at ${availableAt}.`,
+    { details: { maxTestSends: MAX_TEST_SENDS, availableAt }, retryAfterMs: freeMs - nowMs },
+  );
+}
+
+/** Whose values a test shows, as the caller wrote them. */
 export interface TestPerson {
   nome?: string | undefined;
   cpfCnpj?: string | undefined;
   idcobContrato?: string | undefined;
-  customMessage?: string | undefined;
   variables: Readonly<Record<string, string>>;
 }
 
-const FIELDS = ['nome', 'cpfCnpj', 'idcobContrato', 'customMessage'] as const;
+const FIELDS = ['nome', 'cpfCnpj', 'idcobContrato'] as const;
 const POINTERS = ['/to', ...FIELDS.map((field) => `/recipient/${field}`)];
 
 /**
@@ -30,7 +49,7 @@ export function testRecipient(
   const kind = addressKind(options.channel);
   const columns: AudienceColumns = {
     headers: ['to', ...FIELDS, ...names],
-    fields: { [kind]: 0, nome: 1, cpfCnpj: 2, idcobContrato: 3, customMessage: 4 },
+    fields: { [kind]: 0, nome: 1, cpfCnpj: 2, idcobContrato: 3 },
     areaCode: null,
     cnpj: null,
     variables: names.map((name, i) => ({ index: i + 1 + FIELDS.length, name })),
@@ -48,6 +67,13 @@ export function testRecipient(
 /** Throws VALIDATION for a test that would leave a hole in its text; answers the text otherwise. */
 export function requireText(composed: ComposedMessage): string {
   if (composed.ok) return composed.text;
+  if (composed.missing === 'mensagem') {
+    const detail =
+      'is needed: there is no template, and no message of their own of the first person';
+    throw new RegenteError('VALIDATION', 'The campaign has no text to test.', {
+      fields: [{ pointer: '/baseMessage', detail }],
+    });
+  }
   const pointer = `/recipient/variables/${composed.missing}`;
   throw new RegenteError('VALIDATION', `The message needs a value for ${composed.missing}.`, {
     fields: [{ pointer, detail: 'is needed by the message' }],

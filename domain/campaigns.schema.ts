@@ -102,13 +102,16 @@ export const CloneInput = z.strictObject({
 export const TestSendInput = z.strictObject({
   /** A phone or an e-mail address, by the broker's channel. */
   to: z.string().trim().min(1).max(254),
-  /** Whose message is sent; without it the first person of the audience. */
+  /** Whose values fill the campaign's text; without it those, and the own message, of the first person of the audience. */
   recipient: z
     .strictObject({
       nome: z.string().max(200).optional(),
       cpfCnpj: z.string().max(20).optional(),
       idcobContrato: z.string().max(100).optional(),
-      customMessage: Message.optional(),
+      /** Any text is refused with the reason, and not as an unknown name: the other fields of a row are taken here. */
+      customMessage: z
+        .null({ error: 'is not taken: a test sends the text of the campaign, or of its audience' })
+        .optional(),
       variables: z.record(z.string().max(120), z.string().max(1_000)).default({}),
     })
     .optional(),

@@ -37,7 +37,7 @@ const testSend = defineRoute('campaigns:write', {
   path: '/{id}/test-send',
   tags,
   description:
-    'Sends the message to one address at once, paid and written down as a test. Schedule, window, pace and frequency cap ' +
+    'Sends the campaign’s own text to one address at once, at most 20 times in 24 hours, paid and written down as a test. Schedule, window, pace and frequency cap ' +
     'of the campaign are left out; budget, quiet hours, blocklist and opt-outs are not.',
   request: { params: IdParam, body: jsonBody(TestSendInput) },
   responses: {

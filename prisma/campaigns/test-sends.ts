@@ -5,7 +5,13 @@ import {
   type ExecutionState,
 } from '../../domain/campaigns';
 import { createComposer } from '../../domain/campaign-messages';
-import { requireText, testRecipient, type TestPerson } from '../../domain/campaign-test-sends';
+import {
+  MAX_TEST_SENDS,
+  requireTestLeft,
+  requireText,
+  testRecipient,
+  type TestPerson,
+} from '../../domain/campaign-test-sends';
 import type { MessageState, RecipientState } from '../../domain/communications';
 import type { AudienceRecipient } from '../../domain/audience-rows';
 import { notFound, RegenteError } from '../../domain/errors';
@@ -24,7 +30,7 @@ const TEST_LIFE_MS = 10 * 60_000;
  * Sends the campaign's message to one address: an execution of its own with an audience of one, through the same
  * machinery, money and gate. The campaign's schedule, window, pace and frequency cap are left out, for whoever tests
  * waits for it; quiet hours, blocklist and opt-outs hold.
- * Answers the execution's id. Throws NOT_FOUND, VALIDATION, CONFLICT.
+ * Answers the execution's id. Throws NOT_FOUND, VALIDATION, CONFLICT, RATE_LIMITED.
  */
 export async function openTestSend(
   tx: TenantTx,
@@ -34,6 +40,7 @@ export async function openTestSend(
 ): Promise<string> {
   const campaign = await getCampaign(tx, actor, id);
   requireAllowed('test-send', campaign.state as CampaignState);
+  await countTest(tx, id);
   const source = await readSource(tx, campaign);
   const { broker, credential, company } = source;
   const problems = sourceProblems(source);
@@ -77,6 +84,21 @@ export async function openTestSend(
     batchSize: 1,
     withFish: false,
   });
+}
+
+/** Under the lock of all tests of this campaign, so that tests side by side are not each the twentieth. */
+async function countTest(tx: TenantTx, campaignId: string): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('test-send:' || ${campaignId}, 0))`;
+  const made = await tx.campaignExecution.findMany({
+    where: { campaignId, executionType: 'test' },
+    orderBy: { id: 'desc' },
+    take: MAX_TEST_SENDS,
+    select: { createdAt: true },
+  });
+  requireTestLeft(
+    made.map(({ createdAt }) => createdAt),
+    Date.now(),
+  );
 }
 
 /** The person that the caller describes, else the first of the audience, at the address to test. */

@@ -1,0 +1,74 @@
+import type { Answer } from './support/api';
+import { startTestApi, type TestApi } from './support/api';
+import { startCampaigner, type Campaigner } from './support/campaigns';
+import { query } from './support/database';
+import { openTestSend } from '../prisma/campaigns/test-sends';
+import { withTenant } from '../prisma/tenant';
+
+let api: TestApi;
+let own: Campaigner;
+jest.setTimeout(30_000);
+beforeAll(async () => {
+  api = await startTestApi();
+  own = await startCampaigner(api, api.first);
+}, 120_000);
+afterAll(() => api.close());
+
+const send = (id: string, body: unknown): Promise<Answer> =>
+  own.call('POST', `/${id}/test-send`, own.tenant.director, body);
+
+/** Without the API, which would wait for the vendor of each. */
+const opened = (id: string, numbers: number): Promise<PromiseSettledResult<string>[]> => {
+  const { companyId, director } = own.tenant;
+  const actor = { type: 'user', id: director.id, role: 'DIRECTOR' } as const;
+  const people = Array.from({ length: numbers }, (_, i) => `+5511988880${100 + i}`);
+  return Promise.allSettled(
+    people.map((to) =>
+      withTenant(api.deps.db, companyId, (tx) => openTestSend(tx, actor, id, { to }), {
+        timeoutMs: 20_000,
+      }),
+    ),
+  );
+};
+
+test('takes no text from the request, only the campaign’s own', async () => {
+  const id = await own.draft();
+  const recipient = { customMessage: 'Promoção que ninguém aprovou' };
+  const { status, body } = await send(id, { to: '+5511988881234', recipient });
+  expect(status).toBe(400);
+  expect(body.errors).toEqual([
+    { pointer: '/recipient/customMessage', detail: expect.stringMatching(/text of the campaign/) },
+  ]);
+});
+
+test('says that there is no text to test, rather than asking for a value', async () => {
+  const id = await own.draft({ recipients: 0, fields: { baseMessage: null } });
+  const { status, body } = await send(id, { to: '+5511988881234' });
+  expect([status, body.errors[0].pointer]).toEqual([400, '/baseMessage']);
+});
+
+test('twenty in 24 hours are all that a campaign has, also of many at once; then one is free again', async () => {
+  const id = await own.draft();
+  const outcomes = await opened(id, 24);
+  const refused = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+  expect(refused).toHaveLength(4);
+  for (const error of refused) expect(error).toMatchObject({ code: 'RATE_LIMITED' });
+
+  const late = await own.call('POST', `/${id}/test-send`, own.tenant.director, {
+    to: '+5511988881234',
+  });
+  expect([late.status, late.body.code]).toEqual([429, 'RATE_LIMITED']);
+  const waitMs = new Date(String(late.body.availableAt)).getTime() - Date.now();
+  expect(waitMs).toBeGreaterThan(23 * 3_600_000);
+  expect(Number(late.headers.get('retry-after'))).toBeGreaterThan(23 * 3_600);
+
+  expect((await opened(await own.draft(), 1))[0]!.status).toBe('fulfilled');
+  await query(
+    api.database.adminUrl,
+    `UPDATE campaign_executions SET created_at = now() - interval '24 hours 1 second'
+      WHERE id = (SELECT min(id::text)::uuid FROM campaign_executions WHERE campaign_id = $1)`,
+    [id],
+  );
+  const [again] = await opened(id, 1);
+  expect(again!.status).toBe('fulfilled');
+});
