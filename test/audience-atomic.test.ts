@@ -69,13 +69,17 @@ async function expectOnlyTheOldAudience(id: string, before: { body: { audience: 
 }
 
 describe('an upload is whole or not at all', () => {
-  test('nobody of it is there before its end, and everybody at once', async () => {
+  test('nobody of it is there before its end, when nothing is submitted, and everybody at once', async () => {
     const { id, call, answer } = await halfUploaded();
     expect((await desk.get(id)).body).toMatchObject({
       state: 'loading',
       audience: { recipients: 2 },
     });
     expect(await desk.people(id)).toHaveLength(2);
+    const as = desk.tenant.director;
+    const early = await desk.api.request('POST', `/v1/campaigns/${id}/submit`, { as });
+    expect(early).toMatchObject({ status: 409, body: { code: 'CONFLICT' } });
+    expect(early.body.detail).toMatch(/upload.*is running/);
     call.end(linesOf(1));
     expect(await answer).toBe(200);
     expect((await desk.get(id)).body.audience).toMatchObject({ recipients: MANY + 1 });

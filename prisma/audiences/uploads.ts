@@ -44,13 +44,7 @@ export async function beginUpload(
     const { campaign } = await holdCampaign(tx, actor, campaignId);
     requireDraft(campaign);
     await giveUpStale(tx, campaignId);
-    const running = await runningUpload(tx, campaignId);
-    if (running !== null) {
-      throw new RegenteError('CONFLICT', 'Another upload of this campaign is running.', {
-        details: { startedAt: running.createdAt.toISOString(), rowsRead: running.rowsRead },
-        retryAfterMs: 5_000,
-      });
-    }
+    await refuseRunningUpload(tx, campaignId);
     const { id: audienceId } = await tx.audience.create({
       data: { companyId, campaignId, source, fileName, createdBy: actor.id },
     });
@@ -73,6 +67,16 @@ export async function runningUpload(tx: TenantTx, campaignId: string): Promise<A
     SELECT id FROM audiences WHERE campaign_id = ${campaignId}::uuid AND state = 'loading'
       AND updated_at > clock_timestamp() - make_interval(secs => ${STALE_AFTER_S})`;
   return running === undefined ? null : tx.audience.findUnique({ where: { id: running.id } });
+}
+
+/** For whoever holds the campaign. Throws CONFLICT while its audience is on its way. */
+export async function refuseRunningUpload(tx: TenantTx, campaignId: string): Promise<void> {
+  const running = await runningUpload(tx, campaignId);
+  if (running === null) return;
+  throw new RegenteError('CONFLICT', 'An upload of this campaign is running; wait for its end.', {
+    details: { startedAt: running.createdAt.toISOString(), rowsRead: running.rowsRead },
+    retryAfterMs: 5_000,
+  });
 }
 
 async function giveUpStale(tx: TenantTx, campaignId: string): Promise<void> {

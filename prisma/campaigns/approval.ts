@@ -2,6 +2,7 @@ import { draftTransition, requireAllowed, type CampaignState } from '../../domai
 import { offerChanges, type Submission } from '../../domain/campaign-offers';
 import { RegenteError } from '../../domain/errors';
 import { isAssessed } from '../audiences/terms';
+import { refuseRunningUpload } from '../audiences/uploads';
 import { openExecution } from '../execution-opening';
 import type { Campaign, Prisma } from '../generated/client';
 import type { TenantTx } from '../tenant';
@@ -20,7 +21,10 @@ export interface DispatchShape {
 export const submissionOf = (campaign: Campaign): Submission | null =>
   campaign.submission as unknown as Submission | null;
 
-/** Freezes what is to be approved, after `ensureAssessed`. Throws CONFLICT in any state but DRAFT, and with all that is missing. */
+/**
+ * Freezes what is to be approved, after `ensureAssessed`. Throws CONFLICT in any state but DRAFT, while an upload runs,
+ * and with all that is missing.
+ */
 export async function submitCampaign(
   tx: TenantTx,
   actor: CampaignActor,
@@ -28,6 +32,7 @@ export async function submitCampaign(
 ): Promise<CampaignChange> {
   const { campaign: before } = await holdCampaign(tx, actor, id);
   requireAllowed('submit', before.state as CampaignState);
+  await refuseRunningUpload(tx, id);
   const source = await readSource(tx, before);
   const offer = await makeOffer(tx, source);
   if (!isAssessed(source))
