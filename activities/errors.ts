@@ -7,6 +7,7 @@ const PERMANENT: ReadonlySet<ErrorCode> = new Set([
   'FORBIDDEN',
   'NOT_FOUND',
   'CONFLICT',
+  'ARCHIVED',
   'CONFIGURATION',
 ]);
 

@@ -2,6 +2,7 @@ import type { RecipientFilter } from '../domain/campaigns.schema';
 import type { MessageState, RecipientState } from '../domain/communications';
 import type { Database } from './client';
 import type { Campaign } from './generated/client';
+import { refuseArchived, refuseArchivedRead } from './ledger-months';
 import { withTenantConnection, type TenantConnection, type TenantTx } from './tenant';
 
 /** One person of a campaign with what became of them last. */
@@ -57,6 +58,7 @@ interface Part {
 /**
  * The next people of a campaign in the order of their audience, first those of the first execution, then those of each
  * retry. Whoever was taken back by a retry is listed there only, so that everybody is listed once.
+ * Throws ARCHIVED.
  */
 export async function readReportPage(
   db: Database,
@@ -77,6 +79,7 @@ export async function readReportPage(
         for (const row of rows) found.push({ part: at, row });
       }
     }
+    await refuseArchivedRead(connection, campaign.id);
   });
   const page = found.slice(0, limit);
   const last = page.at(-1);
@@ -151,12 +154,14 @@ export interface ReasonCount {
   people: number;
 }
 
-/** Counts the ledger itself: a second or so for a million people. */
+/** Counts the ledger itself: a second or so for a million people. Throws ARCHIVED. */
 export async function countReasons(tx: TenantTx, campaign: Campaign): Promise<ReasonCount[]> {
-  return tx.$queryRaw<ReasonCount[]>`
+  const counts = await tx.$queryRaw<ReasonCount[]>`
     SELECT c.state, c.reason, c.is_fish AS "isFish", count(*)::int AS people
     FROM campaign_executions e
       JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = e.id
     WHERE e.campaign_id = ${campaign.id}::uuid AND e.execution_type <> 'test' AND c.retried_by IS NULL
     GROUP BY 1, 2, 3 ORDER BY people DESC, c.state, c.reason`;
+  await refuseArchived(tx, campaign.id);
+  return counts;
 }

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { loadMigrateConfig, orExit } from '../config';
+import { MONTHS_AHEAD } from './ledger-months';
 import { ensureRoles } from './roles';
 
 const ROOTS = [join(__dirname, 'migrations'), join(__dirname, '../../prisma/migrations')];
@@ -40,7 +41,10 @@ export async function migrate({ ownerUrl, appUrl }: MigrateOptions): Promise<str
       appUrl === undefined ? undefined : decodeURIComponent(new URL(appUrl).password);
     await ensureRoles(client, appPassword);
     await client.query(MIGRATIONS_TABLE);
-    return await applyMissing(client);
+    const applied = await applyMissing(client);
+    // A database that was left alone for months gets its partitions before the first worker starts.
+    await client.query('SELECT ledger_ensure_partitions($1)', [MONTHS_AHEAD]);
+    return applied;
   } finally {
     await client.end();
   }

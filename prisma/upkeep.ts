@@ -1,18 +1,18 @@
 import type { Database } from './client';
+import { MONTHS_AHEAD } from './ledger-months';
 import { probe } from './probe';
 import { queryAcross } from './tenant';
 
-/** Months of ledger partitions that are kept ready; the API's `/readyz` fails under three. */
-const MONTHS_AHEAD = 4;
-
 /**
- * Whether the ledger has its partitions for the next three months. Without them the first message of a month that has
- * none would be refused, so this must be seen long before. Rejects when the database does not answer within two seconds.
+ * Whether the ledger has the partitions of this month and of the next. Without them the first message of a month would
+ * be refused. Not earlier than that: an API that says it is not ready gets no requests, which is worse than the warning.
+ * Rejects when the database does not answer within two seconds.
  */
 export async function ledgerReachesAhead(db: Database): Promise<boolean> {
   const [row] = await probe<{ ahead: boolean }>(
     db,
-    `SELECT to_regclass('communications_' || to_char(now() AT TIME ZONE 'UTC' + interval '3 months', 'YYYYMM')) IS NOT NULL AS ahead`,
+    `SELECT ledger_has_month(t::date) AND ledger_has_month((t + interval '1 month')::date) AS ahead
+     FROM date_trunc('month', now() AT TIME ZONE 'UTC') t`,
   );
   return row?.ahead === true;
 }

@@ -249,6 +249,7 @@ describe('functions that look across companies', () => {
       'idempotency_keys: DELETE',
       'login_attempts: DELETE, INSERT, UPDATE',
       'outbox: DELETE',
+      'provider_messages: DELETE, INSERT',
       'rate_buckets: DELETE',
       'sessions: DELETE',
       'webhook_inbox: DELETE',

@@ -14,6 +14,7 @@ import { getCampaign } from '../../prisma/campaigns/scope';
 import { listExecutions } from '../../prisma/campaigns/executions';
 import { getCompany } from '../../prisma/companies';
 import type { Campaign } from '../../prisma/generated/client';
+import { refuseArchived } from '../../prisma/ledger-months';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
 import { CsvForm, csvHeaders, csvStream } from '../csv';
@@ -151,10 +152,12 @@ export function reportRoutes({ db }: ApiDeps) {
     .openapi(report, async (c) => {
       const actor = actorOf(c);
       const { format, ...filter } = c.req.valid('query');
-      const { campaign, timeZone } = await withTenant(db, actor.companyId, async (tx) => ({
-        campaign: await getCampaign(tx, actor, c.req.valid('param').id),
-        timeZone: (await getCompany(tx)).timeZone,
-      }));
+      const { campaign, timeZone } = await withTenant(db, actor.companyId, async (tx) => {
+        const campaign = await getCampaign(tx, actor, c.req.valid('param').id);
+        // Here it can still be answered; once the file has begun, it can only break off.
+        await refuseArchived(tx, campaign.id);
+        return { campaign, timeZone: (await getCompany(tx)).timeZone };
+      });
       const columns = reportColumns(campaign.agendamentoId, format === 'csv' ? null : timeZone);
       const rows = reportRows(db, campaign, filter);
       return c.body(csvStream(columns, rows, format), 200, csvHeaders(fileName(campaign)));

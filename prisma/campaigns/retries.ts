@@ -5,6 +5,7 @@ import type { Channel } from '../../domain/channels';
 import { RegenteError } from '../../domain/errors';
 import { openExecution } from '../execution-opening';
 import type { Campaign, CampaignExecution } from '../generated/client';
+import { refuseArchived } from '../ledger-months';
 import type { TenantTx } from '../tenant';
 import { submissionOf, type DispatchShape } from './approval';
 import { holdCampaign } from './lock';
@@ -23,7 +24,8 @@ export interface Retry {
  * Sends again to those whom the vendor has refused: a new execution of the same campaign whose audience are the failed
  * rows that no other retry has taken. People, message and price are those that were approved, so it needs no new
  * approval; a price that has risen since does. Everybody passes the gate again.
- * Throws CONFLICT while the campaign has not ended, when nobody is left to retry, or when it is too late or too dear.
+ * Throws CONFLICT while the campaign has not ended, when nobody is left to retry, or when it is too late or too dear;
+ * ARCHIVED when some of its people are.
  */
 export async function retryFailed(
   tx: TenantTx,
@@ -123,6 +125,7 @@ async function takeFailed(
     SELECT r.company_id, ${audience.id}::uuid, row_number() OVER (ORDER BY r.audience_id, r.position) - 1, r.address, r.nome,
         r.phone, r.email, r.cpf_cnpj, r.idcob_contrato, r.custom_message, r.variables, r.time_zone, r.units
       FROM taken t JOIN campaign_recipients r USING (audience_id, position)`;
+  await refuseArchived(tx, campaignId);
   if (recipients === 0) {
     throw new RegenteError(
       'CONFLICT',

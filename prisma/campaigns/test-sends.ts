@@ -18,6 +18,7 @@ import { notFound, RegenteError } from '../../domain/errors';
 import { smsSegments } from '../../domain/sms-segments';
 import { openExecution } from '../execution-opening';
 import type { Audience } from '../generated/client';
+import { refuseArchivedMonth } from '../ledger-months';
 import type { TenantTx } from '../tenant';
 import { notReady } from './offers';
 import { getCampaign, type CampaignActor } from './scope';
@@ -147,7 +148,7 @@ export interface TestSend {
   ended: boolean;
 }
 
-/** Throws NOT_FOUND. */
+/** Throws NOT_FOUND; ARCHIVED. */
 export async function readTestSend(
   tx: TenantTx,
   actor: CampaignActor,
@@ -166,6 +167,7 @@ export async function readTestSend(
   const row = await tx.communication.findFirst({
     where: { ledgerMonth: execution.ledgerMonth, sourceId: id, position: 0, step: 0 },
   });
+  if (row === null) await refuseArchivedMonth(tx, execution.ledgerMonth);
   return {
     id,
     to: recipient.address,
