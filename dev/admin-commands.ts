@@ -16,6 +16,7 @@ import { lookupCompany } from '../prisma/sessions';
 import { withTenant } from '../prisma/tenant';
 import { createUser } from '../prisma/users';
 import { issueToken } from '../prisma/verification-tokens';
+import { LEDGER_USAGE, type LedgerCommand } from './ledger/commands';
 
 export const USAGE = `Usage: npm run admin -- <command> [options]
 
@@ -26,8 +27,9 @@ export const USAGE = `Usage: npm run admin -- <command> [options]
                  --company ${PLATFORM_SLUG} --role ADMIN makes staff of the operator
   key:create     --company acme --name "Integration" --scopes campaigns:read,campaigns:write|all
                  [--expires-at 2030-01-01T00:00:00Z]
+${LEDGER_USAGE}
 
-Reads DATABASE_URL and PUBLIC_URL from the environment.`;
+Reads DATABASE_URL and PUBLIC_URL from the environment; ledger:… reads MIGRATE_DATABASE_URL, the tables' owner.`;
 
 /** The command line is not one of `USAGE`. */
 export class UsageError extends Error {
@@ -59,6 +61,35 @@ export async function runAdminCommand(
     default:
       throw new UsageError(`There is no command ${command}.`);
   }
+}
+
+/** Answers undefined for a command that is not about the ledger's months. Throws UsageError. */
+export function parseLedgerCommand([command, ...args]: string[]): LedgerCommand | undefined {
+  switch (command) {
+    case 'ledger:months':
+      optionsOf(args, []);
+      return { name: 'months' };
+    case 'ledger:archive': {
+      const drop = args.includes('--drop');
+      const rest = args.filter((arg) => arg !== '--drop');
+      const { month, to } = optionsOf(rest, ['month', 'to']);
+      if (to === undefined) throw new UsageError('--to is missing');
+      return { name: 'archive', month: monthOf(month), to, drop };
+    }
+    case 'ledger:restore': {
+      const { month, from } = optionsOf(args, ['month', 'from']);
+      return { name: 'restore', month: monthOf(month), from };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function monthOf(month: string | undefined): string {
+  if (month === undefined) throw new UsageError('--month is missing');
+  if (!/^2\d{3}-(0[1-9]|1[0-2])$/.test(month))
+    throw new UsageError(`--month: ${month} is not a month like 2026-08`);
+  return month;
 }
 
 async function makeCompany(db: Database, options: Options): Promise<string[]> {

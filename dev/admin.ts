@@ -1,8 +1,10 @@
-// `npm run admin`: makes the first companies, people and keys. Each secret is printed once and kept nowhere readable.
-import { loadAdminConfig, orExit } from '../config';
+// `npm run admin`: makes the first companies, people and keys, and keeps the months of the ledger. Each secret is
+// printed once and kept nowhere readable.
+import { loadAdminConfig, loadMigrateConfig, orExit } from '../config';
 import { RegenteError } from '../domain/errors';
 import { openDatabase } from '../prisma/client';
-import { runAdminCommand, UsageError, USAGE } from './admin-commands';
+import { parseLedgerCommand, runAdminCommand, UsageError, USAGE } from './admin-commands';
+import { runLedgerCommand } from './ledger/commands';
 
 /** sysexits.h */
 const EX_USAGE = 64;
@@ -13,15 +15,27 @@ async function main(args: string[]): Promise<void> {
     process.exitCode = args.length === 0 ? EX_USAGE : 0;
     return;
   }
-  const config = orExit(loadAdminConfig);
-  const db = openDatabase({ url: config.DATABASE_URL, maxConnections: 2 });
   try {
-    for (const line of await runAdminCommand(db, config.PUBLIC_URL, args)) console.log(line);
+    await run(args);
   } catch (error) {
     const isUsage = error instanceof UsageError;
     if (!isUsage && !(error instanceof RegenteError)) throw error;
     console.error(isUsage ? `${error.message}\n\n${USAGE}` : error.message);
     process.exitCode = isUsage ? EX_USAGE : 1;
+  }
+}
+
+async function run(args: string[]): Promise<void> {
+  const ledger = parseLedgerCommand(args);
+  if (ledger !== undefined) {
+    const { MIGRATE_DATABASE_URL: ownerUrl } = orExit(loadMigrateConfig);
+    await runLedgerCommand(ownerUrl, ledger, (line) => console.log(line));
+    return;
+  }
+  const config = orExit(loadAdminConfig);
+  const db = openDatabase({ url: config.DATABASE_URL, maxConnections: 2 });
+  try {
+    for (const line of await runAdminCommand(db, config.PUBLIC_URL, args)) console.log(line);
   } finally {
     await db.close();
   }

@@ -32,6 +32,8 @@ export interface Local {
   api: RunningApi;
   worker: RunningWorker;
   config: Config;
+  /** The database as the tables' owner, for `npm run admin -- ledger:…`. */
+  ownerUrl: string;
   stop(): Promise<void>;
 }
 
@@ -90,7 +92,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
     stops.push(() => api.stop());
     const worker = await startWorker(config, logger);
     stops.push(() => worker.stop());
-    return { stack, sandbox, api, worker, config, stop };
+    return { stack, sandbox, api, worker, config, ownerUrl: urls.ownerUrl, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -105,6 +105,9 @@ describe('what cannot be done', () => {
       '--time-zone',
     ],
     ['no company', ['key:create', '--name', 'x', '--scopes', 'all'], '--company is missing'],
+    ['no month', ['ledger:archive', '--to', 'x'], '--month is missing'],
+    ['no directory', ['ledger:archive', '--month', '2026-08', '--drop'], '--to is missing'],
+    ['a bad month', ['ledger:restore', '--month', '2026-13'], '2026-13 is not a month'],
     ['a bad scope', ['key:create', '--company', 'x', '--name', 'x', '--scopes', 'y'], '--scopes'],
   ])('%s is a usage error that names it', async (_, args, message) => {
     const run = await admin(args);
@@ -133,6 +136,21 @@ describe('what cannot be done', () => {
   test('without a database it says which variable is missing', async () => {
     const run = await admin(['company:create', '--slug', 'x', '--name', 'X'], { DATABASE_URL: '' });
     expect(run).toMatchObject({ status: 78, err: expect.stringContaining('DATABASE_URL') });
+  });
+
+  test('the ledger is for the owner of the tables', async () => {
+    expect(await admin(['ledger:months'])).toMatchObject({
+      status: 78,
+      err: expect.stringContaining('MIGRATE_DATABASE_URL'),
+    });
+    const { status, err } = await admin(['ledger:months'], {
+      MIGRATE_DATABASE_URL: api.database.appUrl,
+    });
+    expect({ status, err }).toEqual({ status: 1, err: expect.stringContaining('owner') });
+    const { out } = await admin(['ledger:months'], {
+      MIGRATE_DATABASE_URL: api.database.ownerUrl,
+    });
+    expect(out).toMatch(/^\d{4}-\d{2} +attached +0 +\d/m);
   });
 
   test('a database that does not answer is said in one line', async () => {

@@ -216,6 +216,9 @@ async function stayUp(
   say(
     `API ${local.api.url}  reference ${local.api.url}/docs  Temporal UI ${local.stack.uiUrl ?? 'off'}`,
   );
+  say(
+    `What the ledger takes: MIGRATE_DATABASE_URL=${local.ownerUrl} npm run admin -- ledger:months`,
+  );
   say('Everything stays up; Ctrl-C ends it.');
   await end;
 }
