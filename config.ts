@@ -109,6 +109,14 @@ export const Environment = z.object({
   PROVIDER_TIMEOUT_MS: whole(1, 120_000)
     .default(10_000)
     .describe('How long a call to a provider may take.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .optional()
+    .describe('Where traces are sent (OTLP over HTTP, at `/v1/traces`); not set: there are none.'),
+  OTEL_EXPORTER_OTLP_HEADERS: z
+    .string()
+    .optional()
+    .describe('Headers that a collector asks for: `name=value`, separated by commas.'),
   NOTICE_PROVIDER: z
     .string()
     .optional()

@@ -4,6 +4,7 @@ import { createLogger, type Logger } from './telemetry';
 import { collectProcessMetrics } from './telemetry/metrics';
 import { startProbes } from './telemetry/probes';
 import { scrape } from './telemetry/scrape';
+import { switchOnTraces } from './telemetry/traces';
 import type { RunningWorker } from './workers/main';
 
 const PARTS = ['api', 'worker'] as const;
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
   const config = orExit(loadConfig);
   const logger = createLogger(config.LOG_LEVEL, 'regente');
   collectProcessMetrics();
+  const endTraces = await startTraces(config, word, logger);
   const stops: Stop[] = [];
   const stopping = new AbortController();
   const stop = async (code: number): Promise<void> => {
@@ -28,6 +30,7 @@ async function main(): Promise<void> {
     stopping.abort();
     const ends = await Promise.allSettled(stops.map((each) => each()));
     const failures = ends.filter((end) => end.status === 'rejected');
+    await endTraces();
     for (const { reason } of failures) logger.error({ err: reason }, 'a part did not stop cleanly');
     process.exit(failures.length === 0 ? code : 1);
   };
@@ -56,6 +59,18 @@ async function main(): Promise<void> {
       return stop(1);
     });
   }
+}
+
+/** Loads what makes traces only where somebody wants them. The answer sends those that are left. */
+async function startTraces(
+  { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers }: Config,
+  part: string | undefined,
+  logger: Logger,
+): Promise<Stop> {
+  if (endpoint === undefined) return () => Promise.resolve();
+  const { createTracing } = await import('./telemetry/otlp.js');
+  const service = part === undefined ? 'regente' : `regente-${part}`;
+  return switchOnTraces(createTracing({ endpoint, headers, service, logger }));
 }
 
 /** Waits for the engine as long as it takes; its health can be asked for meanwhile. Nothing when told to stop first. */

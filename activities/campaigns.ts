@@ -17,6 +17,7 @@ import type { DispatchDeps } from './dispatch/turn';
 
 /** What the root workflow decides by. */
 export interface ExecutionStatus {
+  campaignId: string;
   state: ExecutionState;
   lanes: number;
   /** Milliseconds until the start that was asked for; 0 when it has come. */
@@ -33,7 +34,8 @@ export function createCampaignActivities(deps: DispatchDeps) {
       const view = await withTenant(db, companyId, (tx) => readExecution(tx, executionId));
       const startsInMs =
         view.scheduledAtMs === null ? 0 : Math.max(0, view.scheduledAtMs - Date.now());
-      return { state: view.state, lanes: view.lanes, startsInMs };
+      const { campaignId, state, lanes } = view;
+      return { campaignId, state, lanes, startsInMs };
     },
 
     /** PENDING → PROCESSING; nothing when somebody else has changed the state. */

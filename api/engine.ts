@@ -3,6 +3,7 @@ import { RegenteError } from '../domain/errors';
 import type { Database } from '../prisma/client';
 import type { Logger } from '../telemetry';
 import { createRelay } from './relay';
+import { traceHeaders } from './trace-headers';
 
 /** The engine as the API sees it. */
 export interface Engine {
@@ -35,7 +36,8 @@ export function createEngine({ address, namespace, db, logger }: EngineOptions):
 
   const client = async (): Promise<Client> => {
     connecting ??= Connection.connect({ address, connectTimeout: '3s' }).then(
-      (connection) => new Client({ connection, namespace }),
+      (connection) =>
+        new Client({ connection, namespace, interceptors: { workflow: [traceHeaders] } }),
     );
     try {
       return await connecting;

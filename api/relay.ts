@@ -8,6 +8,7 @@ import {
   type OutboxEntry,
 } from '../prisma/outbox';
 import type { Logger } from '../telemetry';
+import { traced } from '../telemetry/traces';
 import {
   campaignDispatch,
   campaignDispatchId,
@@ -42,7 +43,14 @@ export function createRelay({
 }): Relay {
   async function tell(entry: OutboxEntry): Promise<void> {
     try {
-      await TELL[entry.topic](client, entry.companyId, entry.subjectId);
+      const { topic, traceParent: parent, subjectId } = entry;
+      const span = {
+        name: `tell ${topic}`,
+        kind: 'producer',
+        parent,
+        attributes: { subjectId },
+      } as const;
+      await traced(span, () => TELL[topic](client, entry.companyId, subjectId));
       await markDelivered(db, entry);
     } catch (error) {
       logger.warn(

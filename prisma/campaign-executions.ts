@@ -13,6 +13,7 @@ import type { Channel } from '../domain/channels';
 import { notFound } from '../domain/errors';
 import type { CampaignExecution } from './generated/client';
 import type { TenantTx } from './tenant';
+import { currentTraceParent } from '../telemetry/traces';
 
 /** What the workflows and the dispatch need to know of an execution. */
 export interface ExecutionView {
@@ -145,7 +146,10 @@ export async function tellEngine(
   companyId: string,
   executionId: string,
 ): Promise<void> {
-  await tx.outbox.create({ data: { companyId, topic: 'execution', subjectId: executionId } });
+  const traceParent = currentTraceParent();
+  await tx.outbox.create({
+    data: { companyId, topic: 'execution', subjectId: executionId, traceParent },
+  });
 }
 
 /**

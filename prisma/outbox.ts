@@ -6,13 +6,15 @@ export interface OutboxEntry {
   companyId: string;
   topic: 'execution' | 'notice';
   subjectId: string;
+  /** The span of the request that made the change, where traces are on. */
+  traceParent: string | null;
 }
 
 /** What the engine has not been told yet, across companies, oldest first. */
 export async function listDueOutbox(db: Database, limit: number): Promise<OutboxEntry[]> {
   return queryAcross(
     db,
-    `SELECT id, company_id AS "companyId", topic, subject_id AS "subjectId" FROM outbox_due($1)`,
+    `SELECT id, company_id AS "companyId", topic, subject_id AS "subjectId", trace_parent AS "traceParent" FROM outbox_due($1)`,
     [limit],
   );
 }

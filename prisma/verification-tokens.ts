@@ -4,6 +4,7 @@ import type { Database } from './client';
 import type { Encryption } from './encryption';
 import { queryAcross, type TenantTx } from './tenant';
 import { hashToken, newToken } from './tokens';
+import { currentTraceParent } from '../telemetry/traces';
 
 const DAY_MS = 24 * 3_600_000;
 const LIFE_MS: Readonly<Record<NoticePurpose, number>> = {
@@ -36,7 +37,9 @@ export async function issueToken(
     data: { id, ...owner, tokenHash: hashToken(token), pendingDelivery, expiresAt },
   });
   if (delivery !== null)
-    await tx.outbox.create({ data: { companyId, topic: 'notice', subjectId: id } });
+    await tx.outbox.create({
+      data: { companyId, topic: 'notice', subjectId: id, traceParent: currentTraceParent() },
+    });
   return { id, token, expiresAt };
 }
 

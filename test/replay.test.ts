@@ -59,8 +59,8 @@ describe('a change that breaks running workflows is found out', () => {
     'an activity with another name': {
       history: /^campaign-lane\/whole/,
       file: 'campaign-lane.ts',
-      before: 'delivery.dispatchLane(',
-      after: '(delivery as any).dispatchTurn(',
+      before: 'delivery.dispatchLane.execute',
+      after: '(delivery as any).dispatchTurn.execute',
     },
     'a wait that is gone': {
       history: /^campaign-lane\/waited/,
@@ -150,7 +150,7 @@ describe('the histories', () => {
   const HARMLESS =
     /^(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|[a-z_]+|[A-Z]+|__sdk_internal_patch_number:\d+)$/;
   const KEYS =
-    'companyId executionId tokenId lane fromSeq kind reason waitMs state lanes startsInMs outcome id deprecated';
+    'companyId campaignId executionId tokenId lane fromSeq kind reason waitMs state lanes startsInMs outcome id deprecated';
   const MACHINE = /\d@(?!worker$)|\/(?:work|root|home|Users|tmp)\/|node_modules|\+55\d{10}/;
 
   test.each(histories)('hold ids and small values only (%s)', (path) => {

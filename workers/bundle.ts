@@ -15,6 +15,7 @@ export async function workflowBundle(
 async function bundle(logger?: Logger): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: require.resolve('../workflows/index'),
+    workflowInterceptorModules: [require.resolve('../workflows/trace-headers')],
     ...(logger === undefined ? {} : { logger }),
   });
   return code;

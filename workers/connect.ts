@@ -4,6 +4,7 @@ import { temporal } from '@temporalio/proto';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from '../telemetry';
 import { CORE_QUEUE } from '../workflows/task-queues';
+import { ensureSearchAttributes } from './search-attributes';
 
 /** The two connections of a worker process: one to poll with, one to start and signal with. */
 export interface EngineConnections {
@@ -52,6 +53,7 @@ async function connectOnce(address: string, namespace: string): Promise<EngineCo
         taskQueueType: temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
       }),
     );
+    await ensureSearchAttributes(connection, namespace);
     const native = await NativeConnection.connect({ address });
     return {
       native,

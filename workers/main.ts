@@ -3,6 +3,7 @@ import type { Worker } from '@temporalio/worker';
 import { createFairShare } from '../activities/fair-share';
 import { createProviderAccounts } from '../activities/provider-accounts';
 import { createRelay, type Relay } from '../api/relay';
+import { traceHeaders } from '../api/trace-headers';
 import type { Config } from '../config';
 import { openDatabase, type Database } from '../prisma/client';
 import { applyDueEvents } from '../prisma/delivery-events';
@@ -16,6 +17,7 @@ import { checkParts, type Checks } from './health';
 import { startLoop, type Loop } from './loops';
 import { createNoticeProvider } from './notice-provider';
 import { engineMetrics, installMeteredRuntime } from './runtime';
+import { ensureSearchAttributes } from './search-attributes';
 import { createWorkers } from './worker';
 
 export interface RunningWorker {
@@ -69,7 +71,11 @@ export async function startWorker(
   const isStopping = (): boolean => stopping.signal.aborted;
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = config;
   const engine = await connectEngine({ address, namespace, logger, ...options });
-  const client = new Client({ connection: engine.connection, namespace });
+  const client = new Client({
+    connection: engine.connection,
+    namespace,
+    interceptors: { workflow: [traceHeaders] },
+  });
   const workers = await createWorkers({
     connection: engine.native,
     namespace,
@@ -85,7 +91,13 @@ export async function startWorker(
       },
     },
   });
-  const loops = startLoops(db, createRelay({ db, client, logger }), logger);
+  const relay = createRelay({ db, client, logger });
+  const loops = startLoops(
+    db,
+    relay,
+    () => ensureSearchAttributes(engine.connection, namespace),
+    logger,
+  );
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   return {
     ended,
@@ -110,10 +122,21 @@ function shutDown(worker: Worker): void {
 }
 
 /** What goes on beside the workflows: telling the engine, applying delivery events, keeping the tables in order. */
-function startLoops(db: Database, relay: Relay, logger: Logger): Loop[] {
+function startLoops(
+  db: Database,
+  relay: Relay,
+  prepareNamespace: () => Promise<void>,
+  logger: Logger,
+): Loop[] {
+  // An engine that was lost and comes back empty knows none of the attributes that the workflows set.
+  const reconcile = async (): Promise<number> => {
+    await prepareNamespace();
+    await relay.reconcile();
+    return 0;
+  };
   const rounds: [name: string, everyMs: number, work: () => Promise<number>][] = [
     ['relay', RELAY_MS, () => relay.run()],
-    ['reconcile', RECONCILE_MS, () => relay.reconcile().then(() => 0)],
+    ['reconcile', RECONCILE_MS, reconcile],
     ['events', EVENTS_MS, () => applyDueEvents(db, EVENTS_PER_ROUND)],
     ['upkeep', UPKEEP_MS, () => runUpkeep(db).then(() => 0)],
   ];

@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { defaultPayloadConverter } from '@temporalio/common';
 import {
   Worker,
   type ActivityExecuteInput,
@@ -11,15 +12,22 @@ import { createActivities, type ActivityDeps } from '../activities/index';
 import { toApplicationFailure } from '../activities/errors';
 import { RegenteError } from '../domain/errors';
 import { fromDatabase } from '../prisma/errors';
+import { TRACE_HEADER, traced } from '../telemetry/traces';
 import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
 import { workflowBundle } from './bundle';
 import { installRuntime } from './runtime';
 
 const HEARTBEAT_MS = 2_000;
 
+/** The span that a workflow was started or signalled from, as far as its header tells. */
+function traceParentOf({ headers }: ActivityExecuteInput): string | undefined {
+  const payload = headers[TRACE_HEADER];
+  return payload === undefined ? undefined : defaultPayloadConverter.fromPayload<string>(payload);
+}
+
 /**
  * Around every activity: heartbeats from an interval, so that waiting for a lock or for a vendor is not taken for
- * death, and death not for waiting; and our errors become the engine's.
+ * death, and death not for waiting; our errors become the engine's; and it is a span.
  */
 const aroundActivities: ActivityInboundCallsInterceptor = {
   async execute(
@@ -29,7 +37,12 @@ const aroundActivities: ActivityInboundCallsInterceptor = {
     const context = Context.current();
     const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
     try {
-      return await next(input);
+      const { activityType, attempt, workflowExecution } = context.info;
+      const attributes = { attempt, workflowId: workflowExecution?.workflowId ?? '' };
+      const parent = traceParentOf(input);
+      return await traced({ name: activityType, kind: 'consumer', parent, attributes }, () =>
+        next(input),
+      );
     } catch (error) {
       const known = fromDatabase(error);
       throw known instanceof RegenteError ? toApplicationFailure(known) : known;

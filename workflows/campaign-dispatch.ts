@@ -21,6 +21,7 @@ import {
 import type { createCampaignActivities } from '../activities/campaigns';
 import type { ExecutionState } from '../domain/campaigns';
 import { CONTROL, DELIVERY } from './activity-profiles';
+import { showExecution } from './campaign-page';
 import {
   campaignLane,
   campaignLaneId,
@@ -57,42 +58,42 @@ export async function campaignDispatch(input: CampaignDispatchInput): Promise<Ex
   });
   setHandler(executionStateQuery, () => state);
 
-  const lookAfter = async (waitMs: number): Promise<void> => {
-    await condition(() => asked, Math.min(waitMs, LONGEST_SLEEP_MS));
+  const lookAfter = async (waitMs: number, summary: string): Promise<void> => {
+    await condition(() => asked, Math.min(waitMs, LONGEST_SLEEP_MS), { summary });
   };
   /** Reads the state and does what it asks for; true when the execution has ended. */
   const step = async (): Promise<boolean> => {
     const status = await control.readExecutionStatus(input);
+    showExecution(input, status, state);
     state = status.state;
-    setCurrentDetails(`Execution ${input.executionId} is ${state}.`);
     // Asleep until tomorrow, they would not see it before.
-    if (state !== 'PROCESSING') await lanes.tell();
-    switch (state) {
+    if (status.state !== 'PROCESSING') await lanes.tell();
+    switch (status.state) {
       case 'PENDING':
-        if (status.startsInMs > 0) await lookAfter(status.startsInMs);
+        if (status.startsInMs > 0) await lookAfter(status.startsInMs, 'its start');
         else await control.startExecution(input);
         return false;
       case 'PROCESSING':
         await lanes.start(status.lanes);
-        await condition(() => asked || lanes.needStart(), SLOW_LOOK_MS);
+        await condition(() => asked || lanes.needStart(), SLOW_LOOK_MS, { summary: 'its lanes' });
         if (asked) await lanes.tell();
         else if (!lanes.allDone(status.lanes)) {
-          if (lanes.needStart()) await lookAfter(RETRY_MS);
+          if (lanes.needStart()) await lookAfter(RETRY_MS, 'lanes that have ended');
         } else if (!(await control.finishExecution(input))) {
           // Somebody is missing in the ledger, or somebody else has changed the state.
           lanes.forgetDone();
-          await lookAfter(PARKED_MS);
+          await lookAfter(PARKED_MS, 'somebody without a final state');
         }
         return false;
       case 'PAUSING':
-        await lookAfter(await control.finishPause(input));
+        await lookAfter(await control.finishPause(input), 'calls that may still begin');
         return false;
       case 'PAUSED':
-        await lookAfter(SLOW_LOOK_MS);
+        await lookAfter(SLOW_LOOK_MS, 'somebody who resumes or cancels');
         return false;
       case 'CANCELLING':
       case 'FAILING':
-        await lookAfter(await delivery.finishCancel(input));
+        await lookAfter(await delivery.finishCancel(input), 'calls that are under way');
         return false;
       case 'CANCELLED':
       case 'FAILED':
@@ -110,7 +111,7 @@ export async function campaignDispatch(input: CampaignDispatchInput): Promise<Ex
       if (isCancellation(error)) throw error;
       // No retry mends it (they have been tried), but a person may: the campaign is not given up.
       setCurrentDetails('Parked after an error.');
-      await lookAfter(PARKED_MS);
+      await lookAfter(PARKED_MS, 'another try after an error');
     }
     if (!ended && workflowInfo().continueAsNewSuggested) {
       await lanes.standDown();
@@ -132,6 +133,7 @@ function createLanes({ companyId, executionId }: CampaignDispatchInput) {
     const child = await startChild(campaignLane, {
       workflowId: campaignLaneId(executionId, lane),
       args: [{ companyId, executionId, lane }],
+      staticSummary: `Lane ${lane}`,
     });
     stopped.delete(lane);
     running.set(lane, child);

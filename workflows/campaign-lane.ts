@@ -52,7 +52,7 @@ export async function campaignLane(input: CampaignLaneInput): Promise<LaneEnd> {
   const rest = async (waitMs: number, details: string): Promise<void> => {
     setCurrentDetails(details);
     const longest = Math.min(Math.max(1, waitMs), LONGEST_SLEEP_MS);
-    await condition(() => asked || standingDown, longest);
+    await condition(() => asked || standingDown, longest, { summary: details });
     setCurrentDetails('Sending.');
   };
 
@@ -60,7 +60,10 @@ export async function campaignLane(input: CampaignLaneInput): Promise<LaneEnd> {
     if (standingDown) return 'stopped';
     asked = false;
     try {
-      const turn = await delivery.dispatchLane({ companyId, executionId, lane, fromSeq });
+      const turn = await delivery.dispatchLane.executeWithOptions(
+        { ...DELIVERY, summary: `from batch ${fromSeq}` },
+        [{ companyId, executionId, lane, fromSeq }],
+      );
       if (turn.kind === 'done' || turn.kind === 'stopped') return turn.kind;
       fromSeq = turn.fromSeq;
       if (turn.kind === 'waiting')

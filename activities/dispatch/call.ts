@@ -9,6 +9,7 @@ import {
 } from '../../prisma/dispatch/messages';
 import type { OutboundMessage, SendResult } from '../../providers/messaging/port';
 import { providerBatchSeconds, settleRetries } from '../../telemetry/metrics';
+import { traced } from '../../telemetry/traces';
 import { assess, slowDown, type CallReport } from './assess';
 import { countSettled } from './tally';
 import { graceMs, type Turn } from './turn';
@@ -46,15 +47,21 @@ export async function callAndSettle(
   const { messages, settlements } = compose(turn, call.people);
   const ended = account.flow.begin(messages.length);
   const measured = providerBatchSeconds.startTimer({ provider: account.provider.name });
-  const results = await account.provider
-    .send(
+  const span = {
+    name: 'provider send',
+    kind: 'client',
+    attributes: { provider: account.provider.name, messages: messages.length },
+  } as const;
+  const context = { mayBegin: call.lease.mayBegin, requestTimeoutMs: settings.providerTimeoutMs };
+  const results = await traced(span, () =>
+    account.provider.send(
       messages.map(({ message }) => message),
-      { mayBegin: call.lease.mayBegin, requestTimeoutMs: settings.providerTimeoutMs },
-    )
-    .finally(() => {
-      ended();
-      measured();
-    });
+      context,
+    ),
+  ).finally(() => {
+    ended();
+    measured();
+  });
   const report = assess(turn, results);
   const retryInMs = 'waitMs' in report ? report.waitMs : 0;
   messages.forEach(({ position }, i) => {

@@ -16,10 +16,20 @@ registered() {
     temporal operator namespace create -n "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 }
 
+# What operators find campaigns by. Workers register them too, where they may.
+searchable() {
+  for name in RegenteCompany RegenteCampaign RegenteState; do
+    temporal operator search-attribute list -n "$TEMPORAL_NAMESPACE" | grep -qw "$name" ||
+      temporal operator search-attribute create -n "$TEMPORAL_NAMESPACE" --name "$name" --type Keyword ||
+      return 1
+  done
+}
+
 usable() {
   temporal workflow list -n "$TEMPORAL_NAMESPACE" --limit 1 >/dev/null
 }
 
 retry registered
+retry searchable
 retry usable
 echo "The namespace $TEMPORAL_NAMESPACE is ready."

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
 import { RegenteError } from '../../domain/errors';
+import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes';
 import { freePort, isListening, requireFreePort } from './ports';
 import { endLeftServer, logTail, startServer, type ServerProcess } from './server-process';
 
@@ -37,6 +38,7 @@ export interface EngineOptions {
   logFile: string;
   /** A further namespace; `default` is always there. */
   namespace?: string;
+  /** Beside those that the workflows set. */
   searchAttributes?: Readonly<Record<string, SearchAttributeType>>;
   /** Further dynamic configuration of the server: limits that a test wants to reach. */
   dynamicConfig?: Readonly<Record<string, number | string | boolean>>;
@@ -103,7 +105,8 @@ function startArguments(options: EngineOptions, port: number, uiPort: number | n
   for (const [key, value] of Object.entries(dynamicConfig)) {
     args.push('--dynamic-config-value', `${key}=${JSON.stringify(value)}`);
   }
-  for (const [name, type] of Object.entries(options.searchAttributes ?? {})) {
+  const own = Object.fromEntries(SEARCH_ATTRIBUTES.map((name) => [name, 'Keyword']));
+  for (const [name, type] of Object.entries({ ...own, ...options.searchAttributes })) {
     args.push('--search-attribute', `${name}=${type}`);
   }
   return args;

@@ -32,7 +32,9 @@ export async function bundleChanged({ file, before, after }: Change): Promise<st
     await writeFile(path, source.replace(before, after));
     const workflowsPath = join(folder, 'workflows', 'index.ts');
     const logger = installRuntime(createLogger('silent', 'test'));
-    return (await bundleWorkflowCode({ workflowsPath, logger })).code;
+    const workflowInterceptorModules = [join(folder, 'workflows', 'trace-headers.ts')];
+    const options = { workflowsPath, workflowInterceptorModules, logger };
+    return (await bundleWorkflowCode(options)).code;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
