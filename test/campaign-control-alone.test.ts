@@ -114,6 +114,7 @@ describe('a pause with no worker alive', () => {
     const { id } = await processing();
     const headers = { 'idempotency-key': randomUUID() };
     const first = await own.call('POST', `/${id}/pause`, own.approver, undefined, headers);
+    expect([first.status, first.body.state]).toEqual([200, 'PAUSED']);
     await ok(own.call('POST', `/${id}/resume`, own.approver));
     const second = await own.call('POST', `/${id}/pause`, own.approver, undefined, headers);
     expect([second.status, second.body]).toEqual([200, first.body]);
