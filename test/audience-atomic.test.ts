@@ -9,7 +9,7 @@ import {
 import { query } from './support/database';
 import { until } from './support/until';
 
-/** Over a megabyte, which is looked at before the first row is read, and several chunks. */
+/** More than is looked at before the first row is read, and several chunks. */
 const MANY = 45_000;
 
 let desk: AudienceDesk;

@@ -103,6 +103,19 @@ describe('streaming', () => {
     source.destroy();
   });
 
+  it('reads the first rows while a slow client has sent 150 kilobytes', async () => {
+    const source = new Readable({ read() {} });
+    const rows = Array.from({ length: 14_000 }, (_, index) => `${phone(index)}\n`);
+    source.push(`telefone\n${rows.join('')}`);
+    const { batches, progress } = parseAudienceCsv(source, OPTIONS);
+    const iterator = batches[Symbol.asyncIterator]();
+    expect((await iterator.next()).done).toBe(false);
+    expect(progress.receivedBytes).toBeLessThan(200_000);
+    expect(progress.rows).toBeGreaterThan(0);
+    await iterator.return?.();
+    source.destroy();
+  });
+
   it('passes on that the upload broke off', async () => {
     const broken = (function* () {
       yield Buffer.from(SMALL);

@@ -12,7 +12,8 @@ export interface FileFormat {
   newline: '\n' | '\r';
 }
 
-const HEAD_BYTES = 1024 * 1024;
+/** What is looked at before the first row is read: much more, and a slow upload would seem to stand still. */
+const HEAD_BYTES = 128 * 1024;
 const DELIMITERS = [';', ',', '\t', '|'];
 
 /** First bytes of what people upload instead of a CSV. */
@@ -61,7 +62,7 @@ export async function openAudienceFile(
     const head = await bytes.peek(HEAD_BYTES);
     const marked = head.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf]));
     if (marked) bytes.skip(3);
-    const text = head.toString('latin1', marked ? 3 : 0, 64 * 1024);
+    const text = head.toString('latin1', marked ? 3 : 0, HEAD_BYTES);
     refuseMarkup(text);
     const newline = head.includes(10) || !head.includes(13) ? '\n' : '\r';
     const encoding = marked || utf16 !== null ? 'utf8' : judgeEncoding(head);
