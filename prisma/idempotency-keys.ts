@@ -47,9 +47,9 @@ export async function beginIdempotentWrite(
     return { kind: 'replay', status: found.responseStatus ?? 200, body: found.responseBody };
   // By the database's clock, which also says when the first one was last heard of.
   const takenOver = await tx.$executeRaw`
-    UPDATE idempotency_keys SET claim = ${claim}::uuid, created_at = clock_timestamp()
+    UPDATE idempotency_keys SET claim = ${claim}::uuid, touched_at = clock_timestamp()
     WHERE company_id = ${id.companyId}::uuid AND actor_id = ${id.actorId}::uuid AND key = ${id.key}
-      AND state = 'running' AND created_at < clock_timestamp() - ${ABANDONED_AFTER}::interval`;
+      AND state = 'running' AND touched_at < clock_timestamp() - ${ABANDONED_AFTER}::interval`;
   return takenOver === 1 ? execute : { kind: 'running' };
 }
 
@@ -83,7 +83,7 @@ export async function touchIdempotentWrite(
   { companyId, actorId, key, claim }: WriteClaim,
 ): Promise<void> {
   await tx.$executeRaw`
-    UPDATE idempotency_keys SET created_at = clock_timestamp()
+    UPDATE idempotency_keys SET touched_at = clock_timestamp()
     WHERE company_id = ${companyId}::uuid AND actor_id = ${actorId}::uuid AND key = ${key}
       AND state = 'running' AND claim = ${claim}::uuid`;
 }

@@ -77,7 +77,7 @@ test('a write whose process died can be repeated after a minute', async () => {
   const die = (age: string) =>
     query(
       api.database.adminUrl,
-      `UPDATE idempotency_keys SET state = 'running', created_at = now() - $1::interval WHERE key = 'h'`,
+      `UPDATE idempotency_keys SET state = 'running', touched_at = now() - $1::interval WHERE key = 'h'`,
       [age],
     );
   await api.request('DELETE', `/v1/wallets/${id}`, { as: api.first.director });
@@ -101,7 +101,7 @@ describe('a write that takes longer than a minute', () => {
   const isYoung = async (key: string): Promise<boolean> =>
     (
       await change(
-        `SELECT FROM idempotency_keys WHERE key = $1 AND created_at > clock_timestamp() - interval '30 seconds'`,
+        `SELECT FROM idempotency_keys WHERE key = $1 AND touched_at > clock_timestamp() - interval '30 seconds'`,
         key,
       )
     ).length === 1;
@@ -126,7 +126,7 @@ describe('a write that takes longer than a minute', () => {
   test('is not taken for dead: it says that it is at work, and a repetition waits for it', async () => {
     const { first, again } = await beginWaiting('i');
     await change(
-      `UPDATE idempotency_keys SET created_at = created_at - interval '55 seconds' WHERE key = $1`,
+      `UPDATE idempotency_keys SET touched_at = touched_at - interval '55 seconds' WHERE key = $1`,
       'i',
     );
     await until('it says that it is at work', () => isYoung('i'));

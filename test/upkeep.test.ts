@@ -34,7 +34,7 @@ test('removes expired sessions, and remembered answers after a day', async () =>
   const end = 'UPDATE sessions SET expires_at = now() + $2::interval WHERE id = $1';
   await force(end, old, '-1 second');
   await force(end, young, '1 minute');
-  const age = 'UPDATE idempotency_keys SET created_at = now() - $2::interval WHERE company_id = $1';
+  const age = 'UPDATE idempotency_keys SET touched_at = now() - $2::interval WHERE company_id = $1';
   await force(age, COMPANIES[0], '24 hours 1 second');
   await force(age, COMPANIES[1], '23 hours');
   await upkeep();

@@ -132,7 +132,7 @@ CREATE TABLE idempotency_keys (
   state text NOT NULL CHECK (state IN ('running', 'done')),
   response_status int,
   response_body jsonb,
-  created_at timestamptz(3) NOT NULL DEFAULT now(),
+  touched_at timestamptz(3) NOT NULL DEFAULT now(),
   PRIMARY KEY (company_id, actor_id, key)
 );
 

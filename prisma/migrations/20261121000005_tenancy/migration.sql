@@ -39,7 +39,7 @@ GRANT UPDATE (last_used_at) ON sessions, api_keys TO regente_definer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON login_attempts TO regente_definer;
 GRANT SELECT ON idempotency_keys, rate_buckets, contact_frequency TO regente_definer;
 -- FOR UPDATE asks for the right to update some column.
-GRANT UPDATE (created_at) ON idempotency_keys TO regente_definer;
+GRANT UPDATE (touched_at) ON idempotency_keys TO regente_definer;
 GRANT UPDATE (attempts) ON outbox, webhook_inbox TO regente_definer;
 GRANT UPDATE (updated_at) ON rate_buckets TO regente_definer;
 GRANT UPDATE (marked_at) ON contact_frequency TO regente_definer;
@@ -147,7 +147,7 @@ BEGIN
   total := total + removed;
 
   DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
-    SELECT i.ctid FROM idempotency_keys i WHERE i.created_at < now() - interval '24 hours' LIMIT p_limit FOR UPDATE SKIP LOCKED));
+    SELECT i.ctid FROM idempotency_keys i WHERE i.touched_at < now() - interval '24 hours' LIMIT p_limit FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
 
