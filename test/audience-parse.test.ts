@@ -4,29 +4,29 @@ import { readCells } from '../api/audience/cells';
 import { crumbs, load, names, phone, SMALL } from './support/audience-csv';
 
 describe('what is detected', () => {
-  it.each([[';'], [','], ['\t'], ['|']])('the delimiter %j', async (delimiter) => {
+  test.each([[';'], [','], ['\t'], ['|']])('the delimiter %j', async (delimiter) => {
     const { rows, file } = await load(`nome${delimiter}telefone\nAna${delimiter}11987654321\n`);
     expect(file.delimiter).toBe(delimiter);
     expect(rows[0]!.recipient).toMatchObject({ nome: 'Ana', address: '+5511987654321' });
   });
 
-  it('the delimiter by the columns that it makes known, not by how often it occurs', async () => {
+  test('the delimiter by the columns that it makes known, not by how often it occurs', async () => {
     const { rows } = await load('obs, a, b, c, d;telefone;nome\nx, y;11987654321;Ana\n');
     expect(rows[0]!.recipient).toMatchObject({ nome: 'Ana', variables: { obs_a_b_c_d: 'x, y' } });
   });
 
-  it('a file with one column', async () => {
+  test('a file with one column', async () => {
     const { rows } = await load('telefone\n11987654321\n\n(11) 98765-4322\n');
     expect(rows.map(({ line }) => line)).toEqual([2, 4]);
   });
 
-  it('the line with which Excel names the delimiter', async () => {
+  test('the line with which Excel names the delimiter', async () => {
     const { rows, file } = await load('sep=,\r\ntelefone,nome\r\n11987654321,"Silva; Ana"\r\n');
     expect(file.delimiter).toBe(',');
     expect(rows[0]).toMatchObject({ line: 3, recipient: { nome: 'Silva; Ana' } });
   });
 
-  it.each([
+  test.each([
     ['UTF-8', Buffer.from(SMALL)],
     ['UTF-8 with a mark', Buffer.from(`\ufeff${SMALL}`)],
     ['Windows-1252', Buffer.from(SMALL.replace('’', '\u0092'), 'latin1')],
@@ -50,7 +50,7 @@ describe('what is detected', () => {
     }
   });
 
-  it('an encoding that shows only after the first megabyte', async () => {
+  test('an encoding that shows only after the first megabyte', async () => {
     const ascii = Array.from({ length: 60_000 }, (_, i) => `${phone(i)};Ana da Silva\n`).join('');
     expect(ascii.length).toBeGreaterThan(1_300_000);
     for (const encoding of ['utf8', 'latin1'] as const) {
@@ -61,7 +61,7 @@ describe('what is detected', () => {
     }
   });
 
-  it('a damaged character in a UTF-8 file, which costs one row', async () => {
+  test('a damaged character in a UTF-8 file, which costs one row', async () => {
     const { rows, rejects } = await load([
       Buffer.from(SMALL),
       Buffer.from([
@@ -76,7 +76,7 @@ describe('what is detected', () => {
     ]);
   });
 
-  it('rows of both encodings in one Windows-1252 file', async () => {
+  test('rows of both encodings in one Windows-1252 file', async () => {
     const { rows } = await load([
       Buffer.from('telefone;nome\n11987654321;Jo\u00e3o\n11987654322;In\u00eas\n', 'latin1'),
       Buffer.from('11987654323;Conceição\n'),
@@ -86,7 +86,7 @@ describe('what is detected', () => {
 });
 
 describe('quotes', () => {
-  it('hold delimiters, doubled quotes and line breaks, and lines are those of the file', async () => {
+  test('hold delimiters, doubled quotes and line breaks, and lines are those of the file', async () => {
     const { rows, rejects } = await load(
       'telefone;nome;mensagem\r\n' +
         '11987654321;"Silva; Ana";"Oi ""Ana"",\r\n\r\ntudo bem?"\r\n' +
@@ -102,12 +102,12 @@ describe('quotes', () => {
     expect(rejects).toMatchObject([{ line: 6, reason: 'wrong_length' }]);
   });
 
-  it('may hold line breaks in the header', async () => {
+  test('may hold line breaks in the header', async () => {
     const { rows } = await load('"telefone";"valor\nda dívida"\n11987654321;10\n');
     expect(rows[0]).toMatchObject({ line: 3, recipient: { variables: { valor_da_divida: '10' } } });
   });
 
-  it.each([
+  test.each([
     [
       'before the end of the file',
       'telefone;nome\n11987654321;Ana\n11987654322;"Bar do Zé\n11987654323;Caio\n',
@@ -135,7 +135,7 @@ describe('quotes', () => {
     expect(rows.length + rejects.length).toBe(file.trim().split('\n').length - 1);
   });
 
-  it('that are not closed do not swallow a long file', async () => {
+  test('that are not closed do not swallow a long file', async () => {
     const lines = Array.from({ length: 50_000 }, (_, i) =>
       i % 5_000 === 100 ? `${phone(i)};"Bar do Zé ${i}` : `${phone(i)};Ana ${i}`,
     );
@@ -147,7 +147,7 @@ describe('quotes', () => {
     expect(rows).toHaveLength(49_990);
   });
 
-  it('mean the same as to the CSV parser in any well-formed file', async () => {
+  test('mean the same as to the CSV parser in any well-formed file', async () => {
     let state = 5;
     const random = (below: number) => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -178,7 +178,7 @@ describe('quotes', () => {
 });
 
 describe('records without a quote', () => {
-  it.each(['utf8', 'latin1'] as const)(
+  test.each(['utf8', 'latin1'] as const)(
     'are cut as the CSV parser cuts them, whatever is in them (%s)',
     (encoding) => {
       let seed = 11;
@@ -225,7 +225,7 @@ describe('records without a quote', () => {
 });
 
 describe('bad rows', () => {
-  it('have line, column and reason, and do not stop the file', async () => {
+  test('have line, column and reason, and do not stop the file', async () => {
     const { rows, rejects, progress } = await load(
       [
         'telefone;nome;cpf',
@@ -254,7 +254,7 @@ describe('bad rows', () => {
     expect(progress).toMatchObject({ rows: 9, valid: 3, invalid: 6, corrected: 1, blank: 2 });
   });
 
-  it('may be longer than any record', async () => {
+  test('may be longer than any record', async () => {
     const long = `11987654322;${'x'.repeat(300_000)}`;
     const quoted = `11987654323;"${'y\n'.repeat(100_000)}"`;
     const file = `telefone;nome\n11987654321;Ana\n${long}\n11987654324;Bia\n`;
@@ -267,12 +267,12 @@ describe('bad rows', () => {
     expect(second.rows).toMatchObject([{ line: 100_003, recipient: { nome: 'Bia' } }]);
   });
 
-  it('may miss trailing columns that have no name', async () => {
+  test('may miss trailing columns that have no name', async () => {
     const { rows } = await load('telefone;nome;;\n11987654321;Ana\n11987654322;Bia;;\n');
     expect(names(rows)).toEqual(['Ana', 'Bia']);
   });
 
-  it('keep U+0000 out of what is taken', async () => {
+  test('keep U+0000 out of what is taken', async () => {
     const { rows } = await load('telefone;nome\n11987654321;A\u0000na\n');
     expect(rows[0]).toMatchObject({
       recipient: { nome: 'Ana' },

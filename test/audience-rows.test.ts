@@ -50,7 +50,7 @@ test('every character is kept, taken out or made a space as its Unicode class sa
 });
 
 describe('columns', () => {
-  it.each([
+  test.each([
     [['TELEFONE', 'Nome', 'CPF'], { phone: 0, nome: 1, cpfCnpj: 2 }],
     [['  Celular ', 'Nome do Cliente', 'CPF/CNPJ'], { phone: 0, nome: 1, cpfCnpj: 2 }],
     [['Nº do Contrato', 'E-mail', 'Fone'], { idcobContrato: 0, email: 1, phone: 2 }],
@@ -62,14 +62,14 @@ describe('columns', () => {
     expect(resolve(headers).fields).toEqual(fields);
   });
 
-  it('prefers the mobile for SMS and the WhatsApp number for WhatsApp, and keeps the others as variables', () => {
+  test('prefers the mobile for SMS and the WhatsApp number for WhatsApp, and keeps the others as variables', () => {
     const headers = ['telefone', 'whatsapp', 'celular'];
     expect(resolve(headers).fields.phone).toBe(2);
     expect(resolve(headers, 'whatsapp').fields.phone).toBe(1);
     expect(resolve(headers).variables.map(({ name }) => name)).toEqual(['telefone', 'whatsapp']);
   });
 
-  it('takes the leftmost of equal names and numbers the others', () => {
+  test('takes the leftmost of equal names and numbers the others', () => {
     const columns = resolve(['telefone', 'Telefone', 'valor', 'Valor', '', '']);
     expect(columns.fields.phone).toBe(0);
     expect(columns.variables).toEqual([
@@ -81,7 +81,7 @@ describe('columns', () => {
     ]);
   });
 
-  it('follows an explicit mapping in any spelling and still gives the column its own name', () => {
+  test('follows an explicit mapping in any spelling and still gives the column its own name', () => {
     const columns = resolve(['Quem', 'Onde ligar', 'telefone'], 'sms', {
       phone: 'onde_LIGAR',
       nome: 'Quem',
@@ -90,7 +90,7 @@ describe('columns', () => {
     expect(columns.variables.map(({ name }) => name)).toEqual(['quem', 'onde_ligar', 'telefone']);
   });
 
-  it('says which mapped column is not there, or is mapped twice', () => {
+  test('says which mapped column is not there, or is mapped twice', () => {
     const missing = refusal(() => resolve(['telefone'], 'sms', { nome: 'Cliente X' }));
     expect(missing.code).toBe('VALIDATION');
     expect(missing.fields[0]?.pointer).toBe('/mapping/nome');
@@ -101,20 +101,20 @@ describe('columns', () => {
     expect(twice.fields[0]?.pointer).toBe('/mapping/nome');
   });
 
-  it('lists the columns seen when none holds the address of the channel', () => {
+  test('lists the columns seen when none holds the address of the channel', () => {
     const error = refusal(() => resolve(['nome', 'cpf', 'telefone'], 'email'));
     expect(error.code).toBe('VALIDATION');
     expect(error.message).toContain('"nome", "cpf", "telefone"');
   });
 
-  it.each([[['Ana', '11987654321']], [['(11) 98765-4321']], [['Ana', 'ana@exemplo.com.br']]])(
+  test.each([[['Ana', '11987654321']], [['(11) 98765-4321']], [['Ana', 'ana@exemplo.com.br']]])(
     'asks for a header when the first line is data: %j',
     (cells) => {
       expect(refusal(() => resolve(cells)).message).toContain('first line looks like data');
     },
   );
 
-  it('refuses hundreds of columns', () => {
+  test('refuses hundreds of columns', () => {
     expect(refusal(() => resolve(Array.from({ length: 201 }, (_, i) => `c${i}`))).code).toBe(
       'VALIDATION',
     );
@@ -122,7 +122,7 @@ describe('columns', () => {
 });
 
 describe('area code in a column of its own', () => {
-  it.each([
+  test.each([
     ['11', '98765-4321'],
     ['(011)', '987654321'],
     ['11.0', '987654321.0'],
@@ -132,14 +132,14 @@ describe('area code in a column of its own', () => {
     expect(taken(['DDD', 'telefone'], [ddd, phone]).recipient.address).toBe('+5511987654321');
   });
 
-  it('reads ddd_celular beside celular as area code, alone as the phone', () => {
+  test('reads ddd_celular beside celular as area code, alone as the phone', () => {
     expect(taken(['ddd_celular', 'celular'], ['11', '87654321']).recipient.address).toBe(
       '+5511987654321',
     );
     expect(taken(['ddd_celular'], ['1187654321']).recipient.address).toBe('+5511987654321');
   });
 
-  it('does not guess when both are without', () => {
+  test('does not guess when both are without', () => {
     expect(read(['DDD', 'telefone'], ['', '98765-4321'])).toMatchObject({
       ok: false,
       reject: { reason: 'missing_area_code' },
@@ -158,7 +158,7 @@ describe('rows', () => {
     'Valor da Dívida',
   ];
 
-  it('becomes a recipient with every field in its place', () => {
+  test('becomes a recipient with every field in its place', () => {
     const cells = [
       '(92) 8765-4321',
       '  Ana\tda   Silva ',
@@ -186,7 +186,7 @@ describe('rows', () => {
     });
   });
 
-  it('leaves blank cells and the NULL of a database out', () => {
+  test('leaves blank cells and the NULL of a database out', () => {
     const { recipient } = taken(headers, [
       '11987654321',
       ' ',
@@ -205,7 +205,7 @@ describe('rows', () => {
     expect(recipient).toMatchObject({ customMessage: null, variables: {} });
   });
 
-  it.each([
+  test.each([
     [['', 'Ana'], 'missing_address', 'celular', null],
     [['NULL', 'Ana'], 'missing_address', 'celular', 'NULL'],
     [['-', 'Ana'], 'missing_address', 'celular', '-'],
@@ -230,7 +230,7 @@ describe('rows', () => {
     expect(read(headers, cells)).toEqual({ ok: false, reject: { line: 7, column, reason, value } });
   });
 
-  it('takes the cnpj column where the cpf column is blank', () => {
+  test('takes the cnpj column where the cpf column is blank', () => {
     const both = ['celular', 'cpf', 'cnpj'];
     expect(taken(both, ['11987654321', '', '11222333000181']).recipient.cpfCnpj).toBe(
       '11222333000181',
@@ -241,7 +241,7 @@ describe('rows', () => {
     expect(read(both, ['11987654321', '', '123'])).toMatchObject({ reject: { column: 'cnpj' } });
   });
 
-  it('takes control characters, U+0000 and lone surrogates away, and says so', () => {
+  test('takes control characters, U+0000 and lone surrogates away, and says so', () => {
     const { recipient, corrected } = taken(headers, [
       '11987654321',
       'A\u0000n\u0007a\u0085',
@@ -255,7 +255,7 @@ describe('rows', () => {
     expect(corrected).toEqual(['control_characters']);
   });
 
-  it('ignores a bad e-mail where the phone is the address, and a bad phone where the e-mail is', () => {
+  test('ignores a bad e-mail where the phone is the address, and a bad phone where the e-mail is', () => {
     expect(taken(headers, ['11987654321', 'Ana', '', '', 'ana@']).corrected).toEqual([
       'email_ignored',
     ]);
@@ -268,7 +268,7 @@ describe('rows', () => {
     });
   });
 
-  it.each([
+  test.each([
     'ana',
     'ana@exemplo',
     '@exemplo.com',
@@ -283,7 +283,7 @@ describe('rows', () => {
     });
   });
 
-  it('takes a landline for WhatsApp', () => {
+  test('takes a landline for WhatsApp', () => {
     expect(taken(headers, ['1133334444'], 'whatsapp').recipient.address).toBe('+551133334444');
   });
 });
@@ -295,7 +295,7 @@ describe('values for templates', () => {
   );
   const lookup = recipientLookup(recipient);
 
-  it.each([
+  test.each([
     ['cliente', 'Ana Maria da Silva'],
     ['nome', 'Ana Maria da Silva'],
     ['primeiro_nome', 'Ana'],
@@ -306,19 +306,19 @@ describe('values for templates', () => {
     expect(lookup(name)).toBe(value);
   });
 
-  it('has nothing for what is absent or merely a member of every object', () => {
+  test('has nothing for what is absent or merely a member of every object', () => {
     expect(lookup('vencimento')).toBeUndefined();
     expect(lookup('constructor')).toBeUndefined();
     expect(lookup('email')).toBeNull();
   });
 
-  it('prefers a column of the file to a field of the same name', () => {
+  test('prefers a column of the file to a field of the same name', () => {
     const file = taken(['celular', 'telefone'], ['11987654321', '3333-4444']);
     expect(recipientLookup(file.recipient)('telefone')).toBe('3333-4444');
   });
 });
 
-it('shows an offending value on one short line', () => {
+test('shows an offending value on one short line', () => {
   expect(shownValue('a\u0000b\r\n  c')).toBe('a b c');
   expect(shownValue(' \n ')).toBeNull();
   expect(shownValue('x'.repeat(100_000))).toHaveLength(80);

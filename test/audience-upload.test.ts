@@ -7,7 +7,7 @@ import { parseAudienceCsv } from '../api/audience/parse';
 import { load, OPTIONS, phone, refusal, SMALL, streamOf } from './support/audience-csv';
 
 describe('a file that is refused', () => {
-  it.each([
+  test.each([
     ['nothing', '', 'VALIDATION', /empty/],
     ['blank lines', '\r\n  \r\n', 'VALIDATION', /empty/],
     ['a mark only', '\ufeff', 'VALIDATION', /empty/],
@@ -37,21 +37,21 @@ describe('a file that is refused', () => {
     expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)]);
   });
 
-  it('has more rows than allowed', async () => {
+  test('has more rows than allowed', async () => {
     const limits = { maxRows: 2, maxBytes: 1_000_000 };
     const file = 'telefone\n11987654321\n\n1\n';
     expect((await load(file, { limits })).rows).toHaveLength(1);
     expect((await refusal(`${file}2\n`, { limits })).code).toBe('PAYLOAD_TOO_LARGE');
   });
 
-  it('is larger than allowed, packed or not', async () => {
+  test('is larger than allowed, packed or not', async () => {
     const limits = { maxRows: 1_000_000, maxBytes: 50_000 };
     const big = `telefone;nome\n${'11987654321;Ana\n'.repeat(10_000)}`;
     expect((await refusal(big, { limits })).code).toBe('PAYLOAD_TOO_LARGE');
     expect((await refusal(gzipSync(big), { limits })).code).toBe('PAYLOAD_TOO_LARGE');
   });
 
-  it('is a gzip bomb, of which only a little is unpacked', async () => {
+  test('is a gzip bomb, of which only a little is unpacked', async () => {
     const bomb = gzipSync(Buffer.alloc(200_000_000, 'telefone\n'));
     const limits = { maxRows: 1_000_000_000, maxBytes: 1_000_000 };
     const { batches, progress } = parseAudienceCsv(streamOf(bomb), { ...OPTIONS, limits });
@@ -62,7 +62,7 @@ describe('a file that is refused', () => {
     expect(progress.bytes).toBeLessThanOrEqual(1_000_000);
   });
 
-  it('leaves the source usable, so that an answer can still be sent', async () => {
+  test('leaves the source usable, so that an answer can still be sent', async () => {
     const source = streamOf([Buffer.from('%PDF-1.7'), Buffer.alloc(100_000)]);
     expect((await refusal(source)).code).toBe('UNSUPPORTED_MEDIA');
     expect(source.destroyed).toBe(false);
@@ -81,7 +81,7 @@ describe('streaming', () => {
     }
   }
 
-  it('reads no further than the consumer asks', async () => {
+  test('reads no further than the consumer asks', async () => {
     let pulled = 0;
     const counted = (function* () {
       for (const chunk of endless()) {
@@ -103,7 +103,7 @@ describe('streaming', () => {
     source.destroy();
   });
 
-  it('reads the first rows while a slow client has sent 150 kilobytes', async () => {
+  test('reads the first rows while a slow client has sent 150 kilobytes', async () => {
     const source = new Readable({ read() {} });
     const rows = Array.from({ length: 14_000 }, (_, index) => `${phone(index)}\n`);
     source.push(`telefone\n${rows.join('')}`);
@@ -116,7 +116,7 @@ describe('streaming', () => {
     source.destroy();
   });
 
-  it('passes on that the upload broke off', async () => {
+  test('passes on that the upload broke off', async () => {
     const broken = (function* () {
       yield Buffer.from(SMALL);
       throw new Error('connection lost');
@@ -133,7 +133,7 @@ describe('streaming', () => {
     );
   });
 
-  it('reads 300,000 rows within a heap of 64 MB', async () => {
+  test('reads 300,000 rows within a heap of 64 MB', async () => {
     const child = join(__dirname, 'support', 'parse-many.ts');
     const flags = ['--max-old-space-size=64', '--import', 'tsx', child, '300000'];
     const { stdout } = await promisify(execFile)(process.execPath, flags, { cwd: __dirname });

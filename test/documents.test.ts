@@ -4,7 +4,7 @@ const cpf = (value: string, corrected = false) => ({ ok: true, kind: 'cpf', valu
 const cnpj = (value: string, corrected = false) => ({ ok: true, kind: 'cnpj', value, corrected });
 
 describe('cpf', () => {
-  it.each([
+  test.each([
     '52998224725',
     '529.982.247-25',
     ' 529.982.247-25 ',
@@ -14,19 +14,19 @@ describe('cpf', () => {
     expect(parseDocument(raw)).toEqual(cpf('52998224725'));
   });
 
-  it('puts back up to three zeros that a spreadsheet took', () => {
+  test('puts back up to three zeros that a spreadsheet took', () => {
     expect(parseDocument('01234567890')).toEqual(cpf('01234567890'));
     expect(parseDocument('1234567890')).toEqual(cpf('01234567890', true));
     expect(parseDocument('1234567890.0')).toEqual(cpf('01234567890', true));
     expect(parseDocument('191')).toEqual({ ok: false, reason: 'invalid_document' });
   });
 
-  it('repairs a leading apostrophe and a formula text', () => {
+  test('repairs a leading apostrophe and a formula text', () => {
     expect(parseDocument("'52998224725")).toEqual(cpf('52998224725', true));
     expect(parseDocument('="52998224725"')).toEqual(cpf('52998224725', true));
   });
 
-  it('refuses one wrong digit at any place', () => {
+  test('refuses one wrong digit at any place', () => {
     for (let at = 0; at < 11; at++) {
       const digit = (Number('52998224725'[at]) + 1) % 10;
       const wrong = `${'52998224725'.slice(0, at)}${digit}${'52998224725'.slice(at + 1)}`;
@@ -34,7 +34,7 @@ describe('cpf', () => {
     }
   });
 
-  it('refuses equal digits, whose check digits are right', () => {
+  test('refuses equal digits, whose check digits are right', () => {
     for (let digit = 0; digit < 10; digit++) {
       expect(parseDocument(String(digit).repeat(11)).ok).toBe(false);
       expect(parseDocument(String(digit).repeat(14)).ok).toBe(false);
@@ -43,29 +43,29 @@ describe('cpf', () => {
 });
 
 describe('cnpj', () => {
-  it.each(['11222333000181', '11.222.333/0001-81'])('reads %j', (raw) => {
+  test.each(['11222333000181', '11.222.333/0001-81'])('reads %j', (raw) => {
     expect(parseDocument(raw)).toEqual(cnpj('11222333000181'));
   });
 
-  it('reads the alphanumeric form in any case', () => {
+  test('reads the alphanumeric form in any case', () => {
     expect(parseDocument('12.ABC.345/01DE-35')).toEqual(cnpj('12ABC34501DE35'));
     expect(parseDocument('12abc34501de35')).toEqual(cnpj('12ABC34501DE35'));
     expect(parseDocument('12.ABC.345/01DE-36').ok).toBe(false);
     expect(parseDocument('12.ABD.345/01DE-35').ok).toBe(false);
   });
 
-  it('puts back the zeros in front', () => {
+  test('puts back the zeros in front', () => {
     expect(parseDocument('00000000000191')).toEqual(cnpj('00000000000191'));
     expect(parseDocument('6990590000123')).toEqual(cnpj('06990590000123', true));
   });
 
-  it('has digits, not letters, at the end', () => {
+  test('has digits, not letters, at the end', () => {
     expect(parseDocument('12ABC34501DEAB').ok).toBe(false);
   });
 });
 
 describe('what is no document', () => {
-  it.each([
+  test.each([
     ['', 'empty'],
     [' - ', 'empty'],
     ['5,29982E+10', 'spreadsheet_damaged'],

@@ -11,13 +11,13 @@ const committed = (name: string) => readFileSync(join(__dirname, '..', 'examples
 const sms = { defaultCountry: 'BR', requireMobile: true } as const;
 
 describe('examples/campanha.csv', () => {
-  it('is what the generator writes (npx tsx dev/write-examples.ts)', () => {
+  test('is what the generator writes (npx tsx dev/write-examples.ts)', () => {
     const { campaign, blocked } = exampleCampaign();
     expect(committed('campanha.csv').equals(campaign)).toBe(true);
     expect(committed('bloqueados.csv').equals(blocked)).toBe(true);
   });
 
-  it('has about a thousand people and every kind of bad row', async () => {
+  test('has about a thousand people and every kind of bad row', async () => {
     const { rows, rejects, progress } = await load(committed('campanha.csv'));
     const reasons: Record<string, number> = {};
     for (const { reason } of rejects) reasons[reason] = (reasons[reason] ?? 0) + 1;
@@ -47,7 +47,7 @@ describe('examples/campanha.csv', () => {
     expect(rows.filter(({ recipient }) => !recipient.variables['valor'])).toHaveLength(5);
   });
 
-  it('holds the fifteen people of bloqueados.csv, by phone or document', async () => {
+  test('holds the fifteen people of bloqueados.csv, by phone or document', async () => {
     const { rows } = await load(committed('campanha.csv'));
     const [, ...lines] = committed('bloqueados.csv').toString().trim().split('\n');
     expect(lines).toHaveLength(15);
@@ -66,7 +66,7 @@ describe('examples/campanha.csv', () => {
 });
 
 describe('generated audiences', () => {
-  it('hold exactly as many people as asked for, all valid and different', async () => {
+  test('hold exactly as many people as asked for, all valid and different', async () => {
     const source = Readable.from(generateAudience(20_000, 7), { objectMode: false });
     const { rows, rejects, progress } = await load(source);
     expect(rejects).toEqual([]);
@@ -76,7 +76,7 @@ describe('generated audiences', () => {
     expect(rows.every(({ recipient }) => recipient.nome && recipient.cpfCnpj)).toBe(true);
   });
 
-  it('give nobody the phone of somebody else, at both ends of ten million', () => {
+  test('give nobody the phone of somebody else, at both ends of ten million', () => {
     const seen = new Uint8Array(Math.ceil((100 * 1_000_000) / 8));
     for (let index = 0; index < 10_000_000; index += index === 499_999 ? 9_000_001 : 1) {
       const phone = inventedPhone(index, 3);
@@ -87,7 +87,7 @@ describe('generated audiences', () => {
     }
   });
 
-  it('are the same for the same seed only', () => {
+  test('are the same for the same seed only', () => {
     const text = (seed: number) => [...generateAudience(50, seed)].join('');
     expect(text(1)).toBe(text(1));
     expect(text(1)).not.toBe(text(2));

@@ -16,7 +16,7 @@ const render = (text: string, numbered?: Record<string, string>) =>
   renderParts(parseTemplate(text, numbered), lookup);
 
 describe('message templates', () => {
-  it.each([
+  test.each([
     ['Olá {{nome}}!', 'Olá Ana!'],
     ['{{ NOME }}{{Nome}}', 'AnaAna'],
     [
@@ -29,7 +29,7 @@ describe('message templates', () => {
     expect(render(text)).toEqual({ ok: true, text: expected });
   });
 
-  it.each([
+  test.each([
     '{{nome',
     'nome}}',
     '{nome}',
@@ -43,15 +43,15 @@ describe('message templates', () => {
     expect(render(text)).toEqual({ ok: true, text });
   });
 
-  it('keeps the outer braces of a triple pair', () => {
+  test('keeps the outer braces of a triple pair', () => {
     expect(render('{{{nome}}}')).toEqual({ ok: true, text: '{Ana}' });
   });
 
-  it('never reads a rendered value as a template', () => {
+  test('never reads a rendered value as a template', () => {
     expect(render('{{contrato}} {{nome}}')).toEqual({ ok: true, text: '{{nome}} Ana' });
   });
 
-  it('names the first variable that is absent, blank or only looks like an object member', () => {
+  test('names the first variable that is absent, blank or only looks like an object member', () => {
     expect(render('{{nome}} {{vencimento}} {{x}}')).toEqual({ ok: false, missing: 'vencimento' });
     expect(render('{{vazio}}')).toEqual({ ok: false, missing: 'vazio' });
     const parts = parseTemplate('{{1}}', { 2: 'nome' });
@@ -61,12 +61,12 @@ describe('message templates', () => {
     ]);
   });
 
-  it('maps numbers to columns, whatever their spelling', () => {
+  test('maps numbers to columns, whatever their spelling', () => {
     const numbered = { 1: 'Nome', 2: 'Valor da Dívida' };
     expect(render('{{1}} deve {{ 2 }}', numbered)).toEqual({ ok: true, text: 'Ana deve R$ 10,00' });
   });
 
-  it('orders the parameters of a vendor template by number', () => {
+  test('orders the parameters of a vendor template by number', () => {
     const numbered = { 10: 'contrato', 2: 'valor da dívida', 1: 'nome' };
     expect(templateParameters(numbered, lookup)).toEqual({
       ok: true,
@@ -75,7 +75,7 @@ describe('message templates', () => {
     expect(templateParameters({ 1: 'Vazio' }, lookup)).toEqual({ ok: false, missing: 'vazio' });
   });
 
-  it('lists each variable once', () => {
+  test('lists each variable once', () => {
     expect(templateVariables(parseTemplate('{{b}} {{a}} {{ B }} x'))).toEqual(['b', 'a']);
   });
 });

@@ -7,7 +7,7 @@ const whatsapp = { defaultCountry: 'BR', requireMobile: false } as const;
 const MOBILE = { ok: true, e164: '+5511987654321', corrected: false, type: 'mobile' };
 
 describe('spellings of one Brazilian mobile', () => {
-  it.each([
+  test.each([
     '11987654321',
     '(11) 98765-4321',
     '(11)98765.4321',
@@ -46,7 +46,7 @@ describe('spellings of one Brazilian mobile', () => {
 });
 
 describe('corrections', () => {
-  it.each([
+  test.each([
     '1187654321',
     '(11) 8765-4321',
     '551187654321',
@@ -65,7 +65,7 @@ describe('corrections', () => {
     expect(parsePhone(raw, sms)).toEqual({ ...MOBILE, corrected: true });
   });
 
-  it('adds the ninth digit to numbers of trunking radios too, which no longer exist with eight', () => {
+  test('adds the ninth digit to numbers of trunking radios too, which no longer exist with eight', () => {
     expect(parsePhone('11 7765-4321', sms)).toMatchObject({
       e164: '+5511977654321',
       corrected: true,
@@ -74,7 +74,7 @@ describe('corrections', () => {
 });
 
 describe('area code 55 and country code 55', () => {
-  it.each([
+  test.each([
     ['55987654321', '+5555987654321', false],
     ['5587654321', '+5555987654321', true],
     ['55 55 98765-4321', '+5555987654321', false],
@@ -84,14 +84,14 @@ describe('area code 55 and country code 55', () => {
     expect(parsePhone(raw, sms)).toEqual({ ok: true, e164, corrected, type: 'mobile' });
   });
 
-  it('does not take the area out of an explicit country code', () => {
+  test('does not take the area out of an explicit country code', () => {
     expect(parsePhone('+55 98765-4321', sms)).toEqual({ ok: false, reason: 'missing_area_code' });
     expect(parsePhone('0055 98765-4321', sms)).toEqual({ ok: false, reason: 'missing_area_code' });
   });
 });
 
 describe('refusals', () => {
-  it.each([
+  test.each([
     ['', 'empty'],
     [' \u200b ', 'empty'],
     ['-', 'empty'],
@@ -130,7 +130,7 @@ describe('refusals', () => {
     expect(parsePhone(raw, sms)).toEqual({ ok: false, reason });
   });
 
-  it('takes landlines where no mobile is asked for, but no service number', () => {
+  test('takes landlines where no mobile is asked for, but no service number', () => {
     expect(parsePhone('(11) 3333-4444', whatsapp)).toEqual({
       ok: true,
       e164: '+551133334444',
@@ -142,7 +142,7 @@ describe('refusals', () => {
 });
 
 describe('other countries', () => {
-  it.each([
+  test.each([
     ['+351 912 345 678', '+351912345678'],
     ['00351912345678', '+351912345678'],
     ['0015 351 912 345 678', '+351912345678'],
@@ -151,12 +151,12 @@ describe('other countries', () => {
     expect(parsePhone(raw, sms)).toMatchObject({ ok: true, e164, type: 'mobile' });
   });
 
-  it('refuses a foreign landline for SMS and a number that its country does not have', () => {
+  test('refuses a foreign landline for SMS and a number that its country does not have', () => {
     expect(parsePhone('+351 21 234 5678', sms)).toEqual({ ok: false, reason: 'landline' });
     expect(parsePhone('+351 012 345 678', sms)).toEqual({ ok: false, reason: 'invalid_number' });
   });
 
-  it('reads national spellings of another default country', () => {
+  test('reads national spellings of another default country', () => {
     const portugal = { defaultCountry: 'PT', requireMobile: true } as const;
     expect(parsePhone('912 345 678', portugal)).toMatchObject({ e164: '+351912345678' });
     expect(parsePhone('+5511987654321', portugal)).toMatchObject({ e164: '+5511987654321' });
@@ -209,7 +209,7 @@ describe('the fast path', () => {
     );
   };
 
-  it('agrees with the library on every one of 60,000 spellings', () => {
+  test('agrees with the library on every one of 60,000 spellings', () => {
     for (let i = 0; i < 60_000; i++) {
       const raw = spell();
       const options = i % 2 === 0 ? sms : whatsapp;
@@ -220,7 +220,7 @@ describe('the fast path', () => {
     }
   });
 
-  it('never refuses or changes a mobile that the library itself accepts with eleven digits', () => {
+  test('never refuses or changes a mobile that the library itself accepts with eleven digits', () => {
     let compared = 0;
     for (let i = 0; i < 40_000; i++) {
       const raw = spell();
@@ -238,7 +238,7 @@ describe('the fast path', () => {
     expect(compared).toBeGreaterThan(2_000);
   });
 
-  it('knows exactly the area codes of the library', () => {
+  test('knows exactly the area codes of the library', () => {
     for (let area = 11; area < 100; area++) {
       const national = `${String(area).padStart(2, '0')}987654321`;
       const known = parsePhoneNumberFromString(`+55${national}`)?.isValid() ?? false;
@@ -246,7 +246,7 @@ describe('the fast path', () => {
     }
   });
 
-  it('takes less than a third of the time that the library takes', () => {
+  test('takes less than a third of the time that the library takes', () => {
     const phones = Array.from({ length: 20_000 }, () => `(11) 9${digits(4)}-${digits(4)}`);
     const tookMs = (parse: typeof parsePhone): number => {
       const start = performance.now();
@@ -258,7 +258,7 @@ describe('the fast path', () => {
 });
 
 describe('time zone of a phone', () => {
-  it.each([
+  test.each([
     ['+5511987654321', 'America/Sao_Paulo'],
     ['+5592987654321', 'America/Manaus'],
     ['+5568987654321', 'America/Rio_Branco'],
@@ -271,7 +271,7 @@ describe('time zone of a phone', () => {
     expect(timeZoneOfPhone(e164, 'America/Bahia')).toBe(zone);
   });
 
-  it('knows every Brazilian area code, with a zone that exists', () => {
+  test('knows every Brazilian area code, with a zone that exists', () => {
     for (let area = 11; area < 100; area++) {
       if (!parsePhone(`+55${area}987654321`, sms).ok) continue;
       const zone = timeZoneOfPhone(`+55${area}987654321`, 'unknown');

@@ -17,7 +17,7 @@ const next = (
 describe('in São Paulo, which has had no summer time since 2019', () => {
   const business: SendWindow = { days: WEEKDAYS, start: '09:00', end: '18:00' };
 
-  it.each([
+  test.each([
     ['inside', '2026-11-20T15:30:00Z', '2026-11-20T15:30:00Z'],
     ['at the first minute', '2026-11-20T12:00:00Z', '2026-11-20T12:00:00Z'],
     ['a second before', '2026-11-20T11:59:59Z', '2026-11-20T12:00:00Z'],
@@ -30,18 +30,18 @@ describe('in São Paulo, which has had no summer time since 2019', () => {
     expect(next(now, 'America/Sao_Paulo', business)).toBe(expected);
   });
 
-  it('lets everything pass without a window and quiet hours', () => {
+  test('lets everything pass without a window and quiet hours', () => {
     expect(next('2026-11-22T03:00:00Z', 'America/Sao_Paulo', null)).toBe('2026-11-22T03:00:00Z');
   });
 
-  it('wraps midnight, and the day is the one on which the window began', () => {
+  test('wraps midnight, and the day is the one on which the window began', () => {
     const night: SendWindow = { days: [5], start: '22:00', end: '02:00' };
     expect(next('2026-11-21T04:59:00Z', 'America/Sao_Paulo', night)).toBe('2026-11-21T04:59:00Z');
     expect(next('2026-11-21T05:00:00Z', 'America/Sao_Paulo', night)).toBe('2026-11-28T01:00:00Z');
     expect(next('2026-11-20T04:00:00Z', 'America/Sao_Paulo', night)).toBe('2026-11-21T01:00:00Z');
   });
 
-  it('keeps quiet hours, across midnight and inside a window', () => {
+  test('keeps quiet hours, across midnight and inside a window', () => {
     const quiet: QuietHours = { start: '20:00', end: '08:00' };
     expect(next('2026-11-20T23:00:00Z', 'America/Sao_Paulo', null, quiet)).toBe(
       '2026-11-21T11:00:00Z',
@@ -55,7 +55,7 @@ describe('in São Paulo, which has had no summer time since 2019', () => {
     );
   });
 
-  it('takes equal times for a whole day of window and for no quiet hours', () => {
+  test('takes equal times for a whole day of window and for no quiet hours', () => {
     const day: SendWindow = { days: [7], start: '06:00', end: '06:00' };
     expect(next('2026-11-23T08:59:00Z', 'America/Sao_Paulo', day)).toBe('2026-11-23T08:59:00Z');
     expect(next('2026-11-23T09:00:00Z', 'America/Sao_Paulo', day)).toBe('2026-11-29T09:00:00Z');
@@ -65,13 +65,13 @@ describe('in São Paulo, which has had no summer time since 2019', () => {
     );
   });
 
-  it('ends at 24:00 when asked to', () => {
+  test('ends at 24:00 when asked to', () => {
     const sunday: SendWindow = { days: [7], start: '00:00', end: '24:00' };
     expect(next('2026-11-23T02:59:00Z', 'America/Sao_Paulo', sunday)).toBe('2026-11-23T02:59:00Z');
     expect(next('2026-11-23T03:00:00Z', 'America/Sao_Paulo', sunday)).toBe('2026-11-29T03:00:00Z');
   });
 
-  it('says never when no day is named or quiet hours cover the window', () => {
+  test('says never when no day is named or quiet hours cover the window', () => {
     expect(next('2026-11-20T15:00:00Z', 'America/Sao_Paulo', { ...business, days: [] })).toBeNull();
     const quiet: QuietHours = { start: '09:00', end: '18:00' };
     expect(next('2026-11-20T11:00:00Z', 'America/Sao_Paulo', business, quiet)).toBeNull();
@@ -79,7 +79,7 @@ describe('in São Paulo, which has had no summer time since 2019', () => {
 });
 
 describe('when the clock jumps forward', () => {
-  it('opens at the jump when the start lies in the hour that is skipped', () => {
+  test('opens at the jump when the start lies in the hour that is skipped', () => {
     const early: SendWindow = { days: ALL, start: '02:30', end: '05:00' };
     // New York, 8 March 2026: 01:59:59 EST is followed by 03:00 EDT at 07:00 UTC.
     expect(next('2026-03-08T06:00:00Z', 'America/New_York', early)).toBe('2026-03-08T07:00:00Z');
@@ -88,13 +88,13 @@ describe('when the clock jumps forward', () => {
     expect(next('2026-03-29T00:10:00Z', 'Europe/Lisbon', lisbon)).toBe('2026-03-29T01:00:00Z');
   });
 
-  it('opens at the first instant of a day that has no midnight', () => {
+  test('opens at the first instant of a day that has no midnight', () => {
     // Santiago, 6 September 2026: Saturday 23:59:59 is followed by Sunday 01:00, at 04:00 UTC.
     const sunday: SendWindow = { days: [7], start: '00:00', end: '12:00' };
     expect(next('2026-09-06T03:30:00Z', 'America/Santiago', sunday)).toBe('2026-09-06T04:00:00Z');
   });
 
-  it('waits for the next week when the whole window is skipped', () => {
+  test('waits for the next week when the whole window is skipped', () => {
     const gone: SendWindow = { days: [7], start: '02:00', end: '02:45' };
     expect(next('2026-03-08T05:00:00Z', 'America/New_York', gone)).toBe('2026-03-15T06:00:00Z');
   });
@@ -104,13 +104,13 @@ describe('when the clock is put back', () => {
   // New York, 1 November 2026: 01:59:59 EDT is followed by 01:00 EST at 06:00 UTC.
   const window: SendWindow = { days: ALL, start: '01:30', end: '01:45' };
 
-  it('is open in both of the repeated hours', () => {
+  test('is open in both of the repeated hours', () => {
     expect(next('2026-11-01T05:00:00Z', 'America/New_York', window)).toBe('2026-11-01T05:30:00Z');
     expect(next('2026-11-01T05:45:00Z', 'America/New_York', window)).toBe('2026-11-01T06:30:00Z');
     expect(next('2026-11-01T06:45:00Z', 'America/New_York', window)).toBe('2026-11-02T06:30:00Z');
   });
 
-  it('ends quiet hours at the first instant that the wall clock shows', () => {
+  test('ends quiet hours at the first instant that the wall clock shows', () => {
     const quiet: QuietHours = { start: '22:00', end: '01:30' };
     expect(next('2026-11-01T04:00:00Z', 'America/New_York', null, quiet)).toBe(
       '2026-11-01T05:30:00Z',
@@ -143,7 +143,7 @@ describe('against a clock that is read minute by minute', () => {
   const time = () =>
     `${String(random(6) === 0 ? random(24) : random(5)).padStart(2, '0')}:${['00', '15', '30', '45'][random(4)]}`;
 
-  it.each(cases)('finds the same instant in %s after %s', (zone, from) => {
+  test.each(cases)('finds the same instant in %s after %s', (zone, from) => {
     const minutes = 18 * 1440;
     const clock = new Intl.DateTimeFormat('en-GB', {
       timeZone: zone,
@@ -189,7 +189,7 @@ describe('against a clock that is read minute by minute', () => {
 });
 
 describe('bad input', () => {
-  it.each([
+  test.each([
     ['Brazil/Nowhere', '09:00'],
     ['America/Sao_Paulo', '9:00'],
     ['America/Sao_Paulo', '24:01'],

@@ -1,7 +1,7 @@
 import { smsSegments } from '../domain/sms-segments';
 
 describe('smsSegments', () => {
-  it.each([
+  test.each([
     ['', 'gsm7', 0, 0],
     ['a', 'gsm7', 1, 1],
     ['a'.repeat(160), 'gsm7', 160, 1],
@@ -17,14 +17,14 @@ describe('smsSegments', () => {
     expect(smsSegments(text)).toEqual({ encoding, units, segments });
   });
 
-  it('knows which Portuguese letters fit GSM-7', () => {
+  test('knows which Portuguese letters fit GSM-7', () => {
     for (const letter of 'éàÇÉñü') expect(smsSegments(letter).encoding).toBe('gsm7');
     for (const letter of 'çãõáâêíóôúÀÁÂÃÊÍÓÔÕÚ`’–“') {
       expect(smsSegments(letter).encoding).toBe('ucs2');
     }
   });
 
-  it('counts the characters of the extension table twice', () => {
+  test('counts the characters of the extension table twice', () => {
     for (const char of '€[]{}|\\^~\f') {
       expect(smsSegments(char)).toEqual({ encoding: 'gsm7', units: 2, segments: 1 });
     }
@@ -32,14 +32,14 @@ describe('smsSegments', () => {
     expect(smsSegments('€'.repeat(81)).segments).toBe(2);
   });
 
-  it('moves an escaped character whole into the next part', () => {
+  test('moves an escaped character whole into the next part', () => {
     // 153 + 153 septets would hold 306, but the pair at the border leaves one septet of the first part empty.
     const text = 'a'.repeat(152) + '€' + 'a'.repeat(152);
     expect(smsSegments(text)).toEqual({ encoding: 'gsm7', units: 306, segments: 3 });
     expect(smsSegments('a'.repeat(151) + '€' + 'a'.repeat(153)).segments).toBe(2);
   });
 
-  it('moves a surrogate pair whole into the next part', () => {
+  test('moves a surrogate pair whole into the next part', () => {
     const text = 'ã'.repeat(66) + '😀' + 'ã'.repeat(66);
     expect(smsSegments(text)).toEqual({ encoding: 'ucs2', units: 134, segments: 3 });
     expect(smsSegments('ã'.repeat(65) + '😀' + 'ã'.repeat(67)).segments).toBe(2);
@@ -47,7 +47,7 @@ describe('smsSegments', () => {
     expect(smsSegments('😀'.repeat(36)).segments).toBe(2);
   });
 
-  it('takes a lone surrogate for one unit', () => {
+  test('takes a lone surrogate for one unit', () => {
     expect(smsSegments('\ud83d')).toEqual({ encoding: 'ucs2', units: 1, segments: 1 });
   });
 });
