@@ -2,7 +2,7 @@ import type { BillingUnit } from './brokers';
 import { createComposer, type MessageFields } from './campaign-messages';
 import type { CampaignMessage } from './campaign-plans';
 import type { Channel } from './channels';
-import { parseTemplate, templateVariables } from './message-templates';
+import { parseTemplate, templateVariables } from './template-syntax';
 import { smsSegments, type SmsSize } from './sms-segments';
 
 /** What decides each person's text and what it costs. */

@@ -2,7 +2,7 @@ import type { AudienceColumns } from './audience-columns';
 import { fieldOfName } from './audience-columns';
 import { addressKind, type Channel } from './channels';
 import { parseDocument } from './documents';
-import type { Lookup } from './message-templates';
+import type { Lookup } from './template-syntax';
 import { parsePhone, withAreaCode, type CountryCode, type PhoneRejectReason } from './phones';
 import { timeZoneOfPhone } from './time-zones';
 

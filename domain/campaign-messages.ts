@@ -6,7 +6,7 @@ import {
   templateParameters,
   type Lookup,
   type TemplatePart,
-} from './message-templates';
+} from './template-syntax';
 
 /** What a message is made of, of one person. */
 export interface MessageFields {

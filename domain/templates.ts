@@ -1,6 +1,6 @@
 import { normalizeName } from './column-names';
 import { RegenteError, type FieldError } from './errors';
-import { parseTemplate, renderParts, templateVariables } from './message-templates';
+import { parseTemplate, renderParts, templateVariables } from './template-syntax';
 import { smsSegments, type SmsSize } from './sms-segments';
 
 export interface TemplateText {

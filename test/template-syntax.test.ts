@@ -3,7 +3,7 @@ import {
   renderParts,
   templateParameters,
   templateVariables,
-} from '../domain/message-templates';
+} from '../domain/template-syntax';
 
 const values: Record<string, string> = {
   nome: 'Ana',
