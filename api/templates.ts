@@ -38,7 +38,7 @@ const Preview = z
   .object({
     text: z.string(),
     missing: z.array(z.string()),
-    segments: z.object({
+    sms: z.object({
       encoding: z.enum(['gsm7', 'ucs2']),
       units: z.int(),
       segments: z.int(),

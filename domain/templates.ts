@@ -53,7 +53,8 @@ export interface TemplatePreview {
   text: string;
   /** Columns without a value; sending would skip this person. */
   missing: string[];
-  segments: SmsSize;
+  /** Its size as a text message. */
+  sms: SmsSize;
 }
 
 /** Renders the template with one person's values, which are given by column or by number. */
@@ -70,5 +71,5 @@ export function previewTemplate(
   const rendered = renderParts(parts, (name) => given.get(name) ?? `{{${name}}}`);
   const text = rendered.ok ? rendered.text : content;
   const missing = templateVariables(parts).filter((name) => !given.has(name));
-  return { text, missing, segments: smsSegments(text) };
+  return { text, missing, sms: smsSegments(text) };
 }

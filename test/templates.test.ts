@@ -79,7 +79,7 @@ test('a preview shows the text, what is missing and how many SMS it is', async (
   expect((await preview({ nome: 'Ana', valor_da_divida: 'R$ 10' })).body).toEqual({
     text: 'Olá Ana, sua parcela de R$ 10 vence hoje.',
     missing: [],
-    segments: { encoding: 'ucs2', units: 41, segments: 1 },
+    sms: { encoding: 'ucs2', units: 41, segments: 1 },
   });
   expect((await preview({ '1': 'Ana', '2': ' ' })).body).toMatchObject({
     text: 'Olá Ana, sua parcela de {{valor_da_divida}} vence hoje.',
@@ -96,7 +96,7 @@ test('a text can be previewed before it is stored, also twice with one Idempoten
   const first = await ours.call('POST', `${PATH}/preview`, request, 'AGENT');
   expect(first).toMatchObject({
     status: 200,
-    body: { text: 'Oi {{1}} {{cidade}}', missing: ['cidade'], segments: { encoding: 'gsm7' } },
+    body: { text: 'Oi {{1}} {{cidade}}', missing: ['cidade'], sms: { encoding: 'gsm7' } },
   });
   const second = await ours.call('POST', `${PATH}/preview`, request, 'AGENT');
   expect(second).toMatchObject({ status: 200, body: first.body });
