@@ -6,7 +6,6 @@ export {
   placeOf,
   requireOver,
   type LedgerMonth,
-  type MonthPlace,
 } from './months';
 export {
   attach,
