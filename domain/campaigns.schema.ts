@@ -93,6 +93,35 @@ export const RetryInput = z.strictObject({
   includePermanent: z.boolean().optional(),
 });
 
+/** More people than this at once are named by a filter. */
+const MOST_POSITIONS = 10_000;
+
+/** What a person decides about messages in `unknown`. */
+export const ResolveUnknownInput = z.strictObject({
+  as: z.enum(['sent', 'failed', 'again']),
+  /** How it is known; kept in the audit. */
+  reason: Reason,
+  /** Whom of the campaign's people in `unknown`; everybody when not said. */
+  only: z
+    .strictObject({
+      executionId: z.uuid().optional(),
+      /** As the list of people shows them, with their `executionId`. */
+      positions: z.array(z.int().min(0).max(2_147_483_647)).min(1).max(MOST_POSITIONS).optional(),
+      /** The message's, as `no_answer`. */
+      reason: z.string().min(1).max(200).optional(),
+    })
+    .refine(({ executionId, positions }) => positions === undefined || executionId !== undefined, {
+      path: ['executionId'],
+      error: 'is needed beside positions, which are those of one execution',
+    })
+    .refine(({ positions, reason }) => positions === undefined || reason === undefined, {
+      path: ['reason'],
+      error: 'cannot be given beside positions',
+    })
+    .default({}),
+});
+export type ResolveUnknownInput = z.infer<typeof ResolveUnknownInput>;
+
 export const CloneInput = z.strictObject({
   name: Fields.shape.name.optional(),
   /** True when not said. */

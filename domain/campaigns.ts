@@ -87,6 +87,9 @@ export const CAMPAIGN_VERBS = [
   'resume',
   'cancel',
   'retry-failed',
+  'resolve-unknown',
+  /** To people in `unknown`. */
+  'send-again',
   'clone',
   'test-send',
 ] as const;
@@ -106,6 +109,10 @@ const ALLOWED_FROM: Readonly<Record<CampaignVerb, readonly CampaignState[]>> = {
   resume: fromExecution('resume'),
   cancel: fromExecution('cancel'),
   'retry-failed': TERMINAL_STATES,
+  'resolve-unknown': CAMPAIGN_STATES.filter(
+    (state) => !['DRAFT', 'PENDING_APPROVAL'].includes(state),
+  ),
+  'send-again': ['PROCESSING', 'PAUSING', 'PAUSED', ...TERMINAL_STATES],
   clone: CAMPAIGN_STATES,
   'test-send': CAMPAIGN_STATES,
 };

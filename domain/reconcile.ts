@@ -32,6 +32,9 @@ export interface ReconcileSituation {
   mayRepeat: boolean;
 }
 
+/** How long after its lease a row of an unknown caller is left alone: a request may have begun at the lease's end. */
+export const graceAfterLeaseMs = (requestTimeoutMs: number): number => requestTimeoutMs + 1_000;
+
 /** A message that has never got an answer in so many tries, about an hour, will not get one. */
 export const MOST_TRIES = 15;
 const FIRST_PAUSE_MS = 1_000;

@@ -34,6 +34,12 @@ describe('every verb in every state is done, or refused with the states that all
     resume: ['POST', '/resume'],
     cancel: ['POST', '/cancel'],
     'retry-failed': ['POST', '/retry-failed'],
+    'resolve-unknown': [
+      'POST',
+      '/unknown/resolve',
+      { as: 'failed', reason: 'O fornecedor não tem' },
+    ],
+    'send-again': ['POST', '/unknown/resolve', { as: 'again', reason: 'O fornecedor não tem' }],
     clone: ['POST', '/clone'],
     // Refused for its address: what counts is that it is not refused for the state.
     'test-send': ['POST', '/test-send', { to: 'ninguém' }],

@@ -24,6 +24,8 @@ const ALLOWED: Record<CampaignVerb, CampaignState[]> = {
   resume: ['PAUSED'],
   cancel: ['APPROVED', 'PROCESSING', 'PAUSING', 'PAUSED'],
   'retry-failed': ['FINISHED', 'FAILED', 'CANCELLED'],
+  'resolve-unknown': CAMPAIGN_STATES.slice(2),
+  'send-again': ['PROCESSING', 'PAUSING', 'PAUSED', 'FINISHED', 'FAILED', 'CANCELLED'],
   clone: [...CAMPAIGN_STATES],
   'test-send': [...CAMPAIGN_STATES],
 };

@@ -24,10 +24,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-const call = (method: string, path: string): Promise<Answer> =>
+const call = (method: string, path: string, body = {}): Promise<Answer> =>
   api.request(method, `/v1/campaigns/${old.campaignId}${path}`, {
     as: director,
-    ...(method === 'POST' ? { body: {} } : {}),
+    ...(method === 'POST' ? { body } : {}),
   });
 const archive = (drop: boolean): Promise<void> =>
   runLedgerCommand(
@@ -64,8 +64,13 @@ test('of an archived month, counts stay, people are refused with the month, and 
     expect(await counts()).toEqual(numbers);
     const executions = (await call('GET', '/executions')).body.items;
     expect(executions).toHaveLength(1);
-    for (const [method, path] of [...PEOPLE, ['POST', '/retry-failed'] as const]) {
-      const { status, body } = await call(method, path);
+    const decision = { as: 'failed', reason: 'Conferido com o fornecedor' };
+    for (const [method, path, sent] of [
+      ...PEOPLE,
+      ['POST', '/retry-failed'] as const,
+      ['POST', '/unknown/resolve', decision] as const,
+    ]) {
+      const { status, body } = await call(method, path, sent);
       expect({ path, status, body }).toMatchObject({
         path,
         status: 410,

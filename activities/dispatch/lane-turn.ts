@@ -64,7 +64,12 @@ async function workThrough(
   let fromSeq = startSeq;
   while (!turn.isOver()) {
     const claim = await claimBatch(db, { companyId, executionId }, lane, fromSeq);
-    if (claim.outcome !== 'claimed') return nothingToDo(turn, claim);
+    if (claim.outcome !== 'claimed') {
+      if (claim.outcome === 'stopped' || fromSeq === 0) return nothingToDo(turn, claim);
+      // A person may have put people of an earlier batch back in the queue.
+      fromSeq = 0;
+      continue;
+    }
     fromSeq = claim.firstOpen;
     const { seq, attempt } = claim;
     const batch: HeldBatch = { companyId, executionId, seq, attempt };

@@ -1,4 +1,5 @@
 import { createComposer, type Composer } from '../../domain/campaign-messages';
+import { graceAfterLeaseMs } from '../../domain/reconcile';
 import type { ExecutionView } from '../../prisma/campaign-executions';
 import type { Database } from '../../prisma/client';
 import type { Logger } from '../../telemetry';
@@ -58,4 +59,5 @@ export async function createTurn(
 }
 
 /** After how long rows of an unknown caller are touched: its request may last that long after the lease. */
-export const graceMs = (settings: DispatchSettings): number => settings.providerTimeoutMs + 1_000;
+export const graceMs = (settings: DispatchSettings): number =>
+  graceAfterLeaseMs(settings.providerTimeoutMs);

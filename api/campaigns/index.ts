@@ -7,6 +7,7 @@ import { eventRoutes } from './events';
 import { repeatRoutes } from './repeats';
 import { reportRoutes } from './reports';
 import { testSendRoutes } from './test-sends';
+import { unknownRoutes } from './unknowns';
 
 /** Everything below `/v1/campaigns` but the audience. */
 export function campaignRoutes(deps: ApiDeps) {
@@ -15,6 +16,7 @@ export function campaignRoutes(deps: ApiDeps) {
     .route('/', approvalRoutes(deps))
     .route('/', controlRoutes(deps))
     .route('/', repeatRoutes(deps))
+    .route('/', unknownRoutes(deps))
     .route('/', testSendRoutes(deps))
     .route('/', reportRoutes(deps))
     .route('/', eventRoutes(deps));

@@ -150,6 +150,7 @@ const BODIES: Readonly<Record<string, BodyOf>> = {
   'PATCH /v1/squads/{id}/members/{userId}': async () => ({ isLeader: true }),
   'PATCH /v1/campaigns/{id}': async () => ({ name: 'Acordo de dezembro' }),
   'POST /v1/campaigns/{id}/reject': async () => ({ reason: 'O texto tem um erro' }),
+  'POST /v1/campaigns/{id}/unknown/resolve': async () => ({ as: 'failed', reason: 'Não chegou' }),
   'POST /v1/campaigns/{id}/test-send': async () => ({ to: '+5511999990000' }),
   'PUT /v1/campaigns/{id}/audience': async () => ({ items: [{ telefone: '11987654321' }] }),
   'PATCH /v1/budgets/{id}': async () => ({ budget: '20.00' }),

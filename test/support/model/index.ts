@@ -17,6 +17,7 @@ import { withTenant } from '../../../prisma/tenant';
 import { query } from '../database';
 import { openTestExecution, createScene } from '../executions';
 import { markInput, move, type Race } from '../races';
+import { decide } from '../unknowns';
 import { ModelWorkers } from './workers';
 
 export type { ModelOptions } from './workers';
@@ -64,8 +65,9 @@ export class Model extends ModelWorkers {
     if (draw < 0.62) return this.settle();
     if (draw < 0.72) return this.reconcile();
     if (draw < 0.8) return this.close();
-    if (draw < 0.9) return this.#event();
-    if (draw < 0.96) return this.#control();
+    if (draw < 0.88) return this.#event();
+    if (draw < 0.92) return this.#decide();
+    if (draw < 0.97) return this.#control();
     return this.#world();
   }
 
@@ -105,6 +107,23 @@ export class Model extends ModelWorkers {
     if (waitMs > 0) return;
     await releaseReservations(db, race);
     await move(db, race, 'paused', version);
+  }
+
+  /** A person asks the vendor about somebody in `unknown`, and decides by the answer. */
+  async #decide(): Promise<void> {
+    const race = this.random.pick(this.races);
+    const unknown = await query<{ position: number }>(
+      this.field.adminUrl,
+      `SELECT position FROM communications WHERE source_id = $1 AND state = 'unknown' ORDER BY 1`,
+      [race.executionId],
+    );
+    if (unknown.length === 0) return;
+    const { position } = this.random.pick(unknown);
+    const truth = this.random.pick(['failed', 'again'] as const);
+    const as = this.vendor.hasTaken(race, position) ? 'sent' : truth;
+    const only = { executionId: race.executionId, positions: [position] };
+    const { decided } = await decide(this.field, race, as, { only });
+    this.note(`decide ${this.name(race)} ${position} ${as}: ${decided}`);
   }
 
   /** Money comes in, people are blocked. */

@@ -46,6 +46,10 @@ export class ModelVendor {
     }
   }
 
+  hasTaken(ref: ExecutionRef, position: number): boolean {
+    return this.taken.has(referenceOf(ref, position));
+  }
+
   #answer(remembered: boolean): Answer {
     if (this.reliable) return 'accepted';
     const answers: Answer[] = [
