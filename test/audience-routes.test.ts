@@ -111,6 +111,7 @@ describe('an uploaded file', () => {
   test.each([
     ['a column that is not there', '?map[phone]=fax', 400, '/mapping/phone'],
     ['a field that is none', '?mapping=%7B%22fax%22%3A%22x%22%7D', 400, 'fax'],
+    ['an unknown field beside good ones', '?map[phone]=telefone&map[foo]=x', 400, 'map[foo]'],
     ['a mapping that is no JSON', '?mapping=phone', 400, 'mapping'],
     ['a name with control characters', '?fileName=a%00b', 400, 'fileName'],
   ])('is refused with %s', async (_, search, status, pointer) => {
@@ -149,11 +150,32 @@ describe('an uploaded file', () => {
     expect((await desk.get(id, '/rejects')).body.items).toHaveLength(2);
   });
 
-  test('may have only bad rows, which are there to be looked at', async () => {
+  test('without one good row is refused with its rows, and leaves the audience that there is', async () => {
     const id = await desk.draft();
-    const answer = await desk.put(id, 'telefone\n1\n2\n');
-    expect(answer).toMatchObject({ status: 200, body: { recipients: 0, invalid: 2 } });
-    expect((await desk.get(id, '/summary')).body).toMatchObject({ total: 2, valid: 0, units: 0 });
+    const { body: before } = await desk.put(id, csvOf(2));
+    const refused = await desk.put(id, 'telefone;cpf\n1;\n2;\n11987654321;111.111.111-11\n');
+    expect(refused).toMatchObject({
+      status: 400,
+      body: {
+        code: 'VALIDATION',
+        invalid: 3,
+        invalidByReason: { wrong_length: 2, invalid_document: 1 },
+        columns: { phone: 'telefone', cpfCnpj: 'cpf' },
+        rejects: [
+          { line: 2, column: 'telefone', reason: 'wrong_length' },
+          { line: 3, column: 'telefone', reason: 'wrong_length' },
+          { line: 4, column: 'cpf', reason: 'invalid_document' },
+        ],
+      },
+    });
+    const wrongMap = await desk.put(id, csvOf(3), { query: '?map[phone]=nome' });
+    expect(wrongMap).toMatchObject({ status: 400, body: { invalidByReason: { letters: 3 } } });
+    expect((await desk.get(id)).body).toEqual({ state: 'ready', audience: before, upload: null });
+  });
+
+  test('is told which fields there are when it names another', async () => {
+    const refused = await desk.put(await desk.draft(), csvOf(1), { query: '?map[foo]=x' });
+    expect(refused.body.errors[0].detail).toMatch(/phone, email, nome, cpfCnpj/);
   });
 });
 

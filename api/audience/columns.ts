@@ -15,9 +15,32 @@ export function mappingOf(c: AppContext, mapping: string | undefined): ColumnMap
     const column = c.req.query(`map[${field}]`);
     if (column !== undefined) given[field] = column;
   }
+  refuseUnknown([
+    ...Object.keys(given).map((name) => ({ name, pointer: name })),
+    ...Object.keys(c.req.query()).flatMap((pointer) => {
+      const name = MAPPED.exec(pointer)?.[1];
+      return name === undefined ? [] : [{ name, pointer }];
+    }),
+  ]);
   const parsed = ColumnMappingInput.safeParse(given);
   if (!parsed.success) throw validationError(parsed.error, 'query');
   return parsed.data;
+}
+
+/** `map[phone]`, and whatever else is written so. */
+const MAPPED = /^map\[([^\]]*)\]?$/;
+
+function refuseUnknown(given: readonly { name: string; pointer: string }[]): void {
+  const known: readonly string[] = AUDIENCE_FIELDS;
+  const detail = `is no field of an audience; those are ${known.join(', ')}`;
+  const fields = given
+    .filter(({ name }) => !known.includes(name))
+    .map(({ pointer }) => ({ pointer: pointer.slice(0, 80), detail }));
+  if (fields.length === 0) return;
+  const names = fields.map(({ pointer }) => pointer).join(', ');
+  throw new RegenteError('VALIDATION', `Not valid: ${names}. Fields are ${known.join(', ')}.`, {
+    fields,
+  });
 }
 
 function parseMapping(text: string): object {

@@ -51,7 +51,7 @@ const put = defineRoute('campaigns:write', {
     'The whole audience of a draft, in place of the one that it has: a CSV of any size (also gzip; delimiter, quotes and ' +
     'encoding are detected), or a small list as JSON. Column names are understood as Brazilian files write them; `mapping` ' +
     '(JSON) or `map[phone]=Tel 2` says otherwise. Bad rows are counted and kept as rejects. All of it or nothing: a file ' +
-    'that fails leaves the old audience.',
+    'that fails, or in which no row is good, leaves the old audience.',
   request: {
     params,
     query: z.object({

@@ -2,7 +2,7 @@ import type { z } from '@hono/zod-openapi';
 import type { ColumnMapping } from '../../domain/audience-columns';
 import type { AudienceList } from '../../domain/audiences.schema';
 import { RegenteError } from '../../domain/errors';
-import { AudienceLoader } from '../../prisma/audiences/loader';
+import { AudienceLoader, type LoadedAudience } from '../../prisma/audiences/loader';
 import { sweepAudiences } from '../../prisma/audiences/sweep';
 import {
   beginUpload,
@@ -58,6 +58,7 @@ export async function uploadAudience(
         ? await loadFile(c, loader, options, deps, upload)
         : await loadList(list, loader, options);
     const loaded = await loader.finish();
+    refuseNobody(loaded);
     return await write(c, db, 200, async (tx, audit) => {
       const { before, after } = await finishUpload(tx, actor, upload, { ...loaded, ...totals });
       await audit({
@@ -153,6 +154,19 @@ function refuseTooLarge(c: AppContext, maxBytes: number): void {
   throw new RegenteError('PAYLOAD_TOO_LARGE', `The file is larger than ${limit}. Split it.`, {
     details: { maxBytes },
   });
+}
+
+/** A file of nobody is a wrong file or a wrong mapping; in the place of a good audience it would only do harm. */
+function refuseNobody({ counts, columns, firstRejects }: LoadedAudience): void {
+  const { recipients, invalid, invalidByReason } = counts;
+  if (recipients > 0) return;
+  const reasons = Object.entries(invalidByReason).map(([reason, rows]) => `${reason}: ${rows}`);
+  throw new RegenteError(
+    'VALIDATION',
+    `None of the ${invalid} rows can be used (${reasons.join(', ')}). The campaign keeps the audience that it has. ` +
+      'See `rejects` for the first rows, and `columns` for what each column was read as; `mapping` says otherwise.',
+    { details: { invalid, invalidByReason, columns: columns.fields, rejects: firstRejects } },
+  );
 }
 
 const brokenOff = (cause: Error): RegenteError =>

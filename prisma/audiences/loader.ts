@@ -34,7 +34,12 @@ export interface LoadedAudience {
   timeZones: string[];
   /** Null when the campaign had no message to weigh the people with. */
   assessment: Assessment | null;
+  /** The first rows that were refused, without what they hold. */
+  firstRejects: RejectedRow[];
 }
+
+/** Where a refused row is and why; not what is in it. */
+export type RejectedRow = Pick<StoredReject, 'line' | 'column' | 'reason'>;
 
 /** Larger ones gain nothing and cost memory. */
 const CHUNK_ROWS = 10_000;
@@ -42,6 +47,8 @@ const CHUNK_ROWS = 10_000;
 const CHUNKS_AT_ONCE = 2;
 /** More are counted and not kept; nobody reads them. */
 const MAX_STORED_REJECTS = 100_000;
+/** Enough to see what is wrong with a file. */
+const FIRST_REJECTS = 10;
 
 /**
  * Takes the batches of an upload, leaves duplicates out, gives everybody a position and writes them chunk by chunk.
@@ -69,6 +76,7 @@ export class AudienceLoader {
   /** Buffers of chunks that have been written, to be filled again. */
   readonly #spare: CopyBuffer[] = [];
   #rejects: StoredReject[] = [];
+  readonly #firstRejects: RejectedRow[] = [];
   #writing: Promise<void>[] = [];
   #last: Promise<void> = Promise.resolve();
 
@@ -107,6 +115,7 @@ export class AudienceLoader {
         this.#columns === null ? { fields: {}, variables: [] } : recognisedColumns(this.#columns),
       timeZones: [...this.#timeZones].sort(),
       assessment: this.#assess === null ? null : this.#tally.total,
+      firstRejects: this.#firstRejects,
     };
   }
 
@@ -151,6 +160,7 @@ export class AudienceLoader {
   #keep({ line, column, reason, value }: Omit<StoredReject, 'seq'>): void {
     if (this.#rejected >= MAX_STORED_REJECTS) return;
     const shown = column === null ? null : shownValue(column);
+    if (this.#rejected < FIRST_REJECTS) this.#firstRejects.push({ line, column: shown, reason });
     this.#rejects.push({ seq: this.#rejected++, line, column: shown, reason, value });
   }
 
