@@ -90,12 +90,7 @@ export function resolveColumns(
   headers: readonly string[],
   options: { channel: Channel; mapping?: ColumnMapping },
 ): AudienceColumns {
-  if (headers.length > MAX_COLUMNS) {
-    throw refusal(
-      `The file has ${headers.length} columns; at most ${MAX_COLUMNS} are read.`,
-      headers,
-    );
-  }
+  requireColumnCount(headers.length);
   const mapped = mappedFields(headers, options.mapping ?? {});
   const taken = new Set(Object.values(mapped));
   const names = headers.map((header, index) => (taken.has(index) ? '' : compact(header)));
@@ -117,6 +112,15 @@ export function resolveColumns(
     cnpj: cnpj === -1 || fields.cpfCnpj === cnpj || mapped.cpfCnpj !== undefined ? null : cnpj,
     variables: variablesOf(headers, fields),
   };
+}
+
+/** Throws VALIDATION for more columns than are read. */
+export function requireColumnCount(count: number): void {
+  if (count <= MAX_COLUMNS) return;
+  throw new RegenteError(
+    'VALIDATION',
+    `There are ${count} columns; at most ${MAX_COLUMNS} are read.`,
+  );
 }
 
 function preferredNames(field: AudienceField, channel: Channel): string[] {

@@ -10,10 +10,15 @@ export const ColumnMappingInput = z.partialRecord(z.enum(AUDIENCE_FIELDS), plain
 
 const Value = z.union([z.string().max(20_000), z.number(), z.boolean(), z.null()]);
 
-/** A small audience as JSON: each item is a row, its keys are the column names. */
+const Variables = z.record(z.string().max(200), Value);
+
+/**
+ * A small audience as JSON: each item is a row, its keys are the column names. An object under `variables` holds values
+ * for the message by name, as that of a test send does.
+ */
 export const AudienceList = z.strictObject({
   items: z
-    .array(z.record(z.string().max(200), Value))
+    .array(z.object({ variables: z.union([Variables, Value]).optional() }).catchall(Value))
     .min(1)
     .max(MAX_LIST),
 });

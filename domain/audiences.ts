@@ -36,7 +36,7 @@ export function recognisedColumns({
   ]);
   return {
     fields: Object.fromEntries(named) as RecognisedColumns['fields'],
-    variables: variables.map(({ name }) => name),
+    variables: [...new Set(variables.map(({ name }) => name))],
   };
 }
 

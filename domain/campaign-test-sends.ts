@@ -2,6 +2,7 @@ import type { AudienceColumns } from './audience-columns';
 import { readRow, type AudienceRecipient } from './audience-rows';
 import type { ComposedMessage } from './campaign-messages';
 import { addressKind, type Channel } from './channels';
+import { normalizeName } from './column-names';
 import { RegenteError } from './errors';
 
 /** Of one campaign in any 24 hours: enough to look at a text on several phones, far too few to be a campaign. */
@@ -52,7 +53,10 @@ export function testRecipient(
     fields: { [kind]: 0, nome: 1, cpfCnpj: 2, idcobContrato: 3 },
     areaCode: null,
     cnpj: null,
-    variables: names.map((name, i) => ({ index: i + 1 + FIELDS.length, name })),
+    variables: names.map((name, i) => ({
+      index: i + 1 + FIELDS.length,
+      name: normalizeName(name),
+    })),
   };
   const cells = [to, ...FIELDS.map((field) => fields[field] ?? ''), ...Object.values(variables)];
   const row = readRow(cells, 1, columns, { ...options, defaultCountry: 'BR' });

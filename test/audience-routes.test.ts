@@ -208,8 +208,25 @@ describe('a list', () => {
     ]);
   });
 
+  test('may hold variables apart, as a test send does', async () => {
+    const id = await desk.draft({ baseMessage: '{{valor_da_divida}} até {{vencimento}}' });
+    const items = [
+      { telefone: '11987654321', variables: { 'Valor da Dívida': 'R$ 10', nome: 'apelido' } },
+      { telefone: '11987654322', nome: 'Bia', variables: { vencimento: 5 }, vencimento: 'ontem' },
+    ];
+    await ok(desk.put(id, JSON.stringify({ items }), asJson));
+    expect(await desk.people(id)).toMatchObject([
+      { nome: null, variables: { valor_da_divida: 'R$ 10', nome: 'apelido' } },
+      { nome: 'Bia', variables: { vencimento: '5' } },
+    ]);
+    const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`v${i}`, 'x']));
+    const wide = { items: [{ telefone: '11987654321', variables: many }] };
+    expect((await desk.put(id, JSON.stringify(wide), asJson)).status).toBe(400);
+  });
+
   test.each([
     ['of nobody', { items: [] }, 400],
+    ['with variables in variables', { items: [{ telefone: '1', variables: { a: {} } }] }, 400],
     ['of what is no person', { items: ['11987654321'] }, 400],
     ['with a nested value', { items: [{ telefone: { ddd: 11 } }] }, 400],
     ['without items', {}, 400],
