@@ -2,7 +2,7 @@ import type { AudienceColumns } from './audience-columns';
 import { fieldOfName } from './audience-columns';
 import { addressKind, type Channel } from './channels';
 import { parseDocument } from './documents';
-import type { Lookup } from './template-syntax';
+import { placeholderProblem, type Lookup } from './template-syntax';
 import { parsePhone, withAreaCode, type CountryCode, type PhoneRejectReason } from './phones';
 import { timeZoneOfPhone } from './time-zones';
 
@@ -29,6 +29,7 @@ export type RejectReason =
   | 'invalid_document'
   | 'too_long'
   | 'column_count'
+  | 'broken_placeholder'
   | 'invalid_encoding'
   | 'invalid_quotes'
   | 'row_too_large';
@@ -125,7 +126,7 @@ export function readRow(
   const cpfCnpj = readDocument(row);
   const nome = inline(readText(row, fields.nome, MAX_LENGTH.nome));
   const idcobContrato = inline(readText(row, fields.idcobContrato, MAX_LENGTH.idcobContrato));
-  const customMessage = readText(row, fields.customMessage, MAX_LENGTH.customMessage);
+  const customMessage = readMessage(row);
   const variables = readVariables(row);
   const address = byPhone ? phone : email;
   if (row.refused !== null || address === null) return rejected(row, line);
@@ -216,6 +217,14 @@ function readVariables(row: Reading): Record<string, string> {
     if (text !== null) variables[name] = text;
   }
   return variables;
+}
+
+/** A text of the person's own, which is a template as every text is. */
+function readMessage(row: Reading): string | null {
+  const index = row.columns.fields.customMessage;
+  const text = readText(row, index, MAX_LENGTH.customMessage);
+  const broken = text !== null && placeholderProblem(text) !== null;
+  return broken ? refuse(row, index, 'broken_placeholder') : text;
 }
 
 /** A cell as stored: trimmed, without control characters, line breaks as `\n`; null when blank. */

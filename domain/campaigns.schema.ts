@@ -2,12 +2,22 @@ import { z } from 'zod';
 import { CAMPAIGN_STATES } from './campaigns';
 import { BUDGET_POLICIES, THROTTLING_TYPES } from './campaign-settings';
 import { RECIPIENT_STATES } from './communications';
+import { placeholderProblem } from './template-syntax';
 
 const Instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 const Seconds = z.number().min(0).max(86_400);
 const Time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day, as 08:00');
 const Reason = z.string().trim().min(1).max(500);
-const Message = z.string().trim().min(1).max(5_000);
+/** Looked at as it was written, so that the position of a mistake is the writer's. */
+const Message = z
+  .string()
+  .superRefine((text, context) => {
+    const message = placeholderProblem(text);
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  })
+  .trim()
+  .min(1)
+  .max(5_000);
 
 const SendWindow = z.strictObject({
   /** ISO weekdays, 1 Monday to 7 Sunday. */

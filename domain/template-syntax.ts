@@ -38,6 +38,35 @@ export function parseTemplate(
   return parts;
 }
 
+/**
+ * What is wrong with the double braces of a text, and where, for whoever wrote it; null when each encloses a name.
+ * Whatever `parseTemplate` would leave standing would reach people as a hole. Single braces are text.
+ */
+export function placeholderProblem(text: string): string | null {
+  if (!text.includes('{{') && !text.includes('}}')) return null;
+  let end = 0;
+  for (const match of text.matchAll(VARIABLE)) {
+    const stray = strayBraces(text, end, match.index);
+    if (stray !== null) return stray;
+    if (normalizeName(match[1] ?? '') === '') return problemAt(text, match.index, 'names nothing');
+    end = match.index + match[0].length;
+  }
+  return strayBraces(text, end, text.length);
+}
+
+function strayBraces(text: string, from: number, to: number): string | null {
+  const at = text.slice(from, to).search(/\{\{|\}\}/);
+  if (at === -1) return null;
+  if (text.startsWith('{{}}', from + at)) return problemAt(text, from + at, 'names nothing');
+  const opens = text[from + at] === '{';
+  return problemAt(text, from + at, opens ? 'is never closed' : 'was never opened');
+}
+
+function problemAt(text: string, index: number, what: string): string {
+  const shown = text.slice(index, index + 30);
+  return `has a placeholder at character ${index + 1} that ${what}: ${JSON.stringify(shown)}`;
+}
+
 function columnOf(written: string, numbered: Readonly<Record<string, string>>): string {
   const column = Object.hasOwn(numbered, written) ? numbered[written] : undefined;
   return column === undefined ? written : normalizeName(column);

@@ -1,6 +1,11 @@
 import { normalizeName } from './column-names';
 import { RegenteError, type FieldError } from './errors';
-import { parseTemplate, renderParts, templateVariables } from './template-syntax';
+import {
+  parseTemplate,
+  placeholderProblem,
+  renderParts,
+  templateVariables,
+} from './template-syntax';
 import { smsSegments, type SmsSize } from './sms-segments';
 
 export interface TemplateText {
@@ -12,11 +17,13 @@ export interface TemplateText {
 
 /**
  * Every number of the content has a column and every mapped number is in the content; numbers run from 1 without a
- * gap, because a vendor takes its parameters by their place.
+ * gap, because a vendor takes its parameters by their place. Every `{{` of the content encloses a name.
  * @throws VALIDATION with a pointer to each entry that is missing or too much
  */
 export function checkTemplate({ content, variables }: TemplateText): void {
   const fields: FieldError[] = [];
+  const broken = placeholderProblem(content);
+  if (broken !== null) fields.push({ pointer: '/content', detail: broken });
   const numbers = templateVariables(parseTemplate(content)).filter((name) => /^\d+$/.test(name));
   const gap = numbers.map((_, index) => String(index + 1)).find((n) => !numbers.includes(n));
   if (gap !== undefined) {

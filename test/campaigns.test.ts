@@ -57,6 +57,8 @@ describe('a new campaign', () => {
   test.each([
     ['no name', { name: ' ' }, 400, ['/name']],
     ['an unknown field', { status: 'APPROVED' }, 400, ['/status']],
+    ['a placeholder that is never closed', { baseMessage: 'Oi {{nome' }, 400, ['/baseMessage']],
+    ['a placeholder of nothing', { baseMessage: 'Oi {{}}' }, 400, ['/baseMessage']],
     ['an unknown wallet', { walletId: randomUUID() }, 404, ['/walletId']],
     ['an unknown broker', { brokerId: randomUUID() }, 404, ['/brokerId']],
     ['an unknown template', { templateId: randomUUID() }, 404, ['/templateId']],

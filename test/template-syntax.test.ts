@@ -1,5 +1,6 @@
 import {
   parseTemplate,
+  placeholderProblem,
   renderParts,
   templateParameters,
   templateVariables,
@@ -42,6 +43,25 @@ describe('message templates', () => {
   ])('leaves unbalanced or empty braces as they are: %j', (text) => {
     expect(render(text)).toEqual({ ok: true, text });
   });
+
+  test.each([
+    ['Oi {{nome, pague {{valor}', 4, 'never closed'],
+    ['Oi {{nome}', 4, 'never closed'],
+    ['{{a}} e nome}}', 13, 'never opened'],
+    ['a {{}}', 3, 'names nothing'],
+    ['a {{ - }}', 3, 'names nothing'],
+    ['{{{{nome}}}}', 1, 'never closed'],
+    ['{{no\nme}}', 1, 'never closed'],
+  ])('says where the placeholder of %j is broken', (text, character, what) => {
+    const problem = placeholderProblem(text);
+    expect(problem).toContain(`at character ${character} that`);
+    expect(problem).toContain(what);
+  });
+
+  test.each(['{nome}', 'a } {', '{{{nome}}}', '{{ Nome do Cliente }}{{1}}', ''])(
+    'finds nothing wrong with %j',
+    (text) => expect(placeholderProblem(text)).toBeNull(),
+  );
 
   test('keeps the outer braces of a triple pair', () => {
     expect(render('{{{nome}}}')).toEqual({ ok: true, text: '{Ana}' });

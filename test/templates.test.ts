@@ -50,6 +50,8 @@ test.each([
   ['a column for no number', 'Olá', { 'a/b': 'nome' }, ['/variables/a~1b']],
   ['a column without a name', 'Olá {{1}}', { '1': '--' }, ['/variables/1']],
   ['no content', '', {}, ['/content']],
+  ['a placeholder that is never closed', 'Oi {{nome}', {}, ['/content']],
+  ['a placeholder of nothing', 'Oi {{ }}', {}, ['/content']],
 ])('%s is refused', async (_, content, variables, fields) => {
   const body = { name: 'x', templateCode: 'errado', content, variables };
   const refused = await ours.call('POST', PATH, { body });

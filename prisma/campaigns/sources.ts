@@ -68,7 +68,8 @@ export function sourceProblems({ credential, template }: CampaignSource): FieldE
     try {
       checkTemplate(textOf(template));
     } catch {
-      problems.push({ pointer: '/templateId', detail: 'has variables without a column' });
+      const detail = 'has a content that does not fit its variables; the template must be mended';
+      problems.push({ pointer: '/templateId', detail });
     }
   }
   return problems;
