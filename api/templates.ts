@@ -83,6 +83,9 @@ const update = defineRoute('templates:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  description:
+    'Another code, content or variables make drafts of the campaigns that wait for approval with this template; what is ' +
+    'approved keeps its text.',
   request: { params: IdParam, body: jsonBody(TemplatePatch) },
   responses: one,
 });
@@ -144,15 +147,17 @@ function storedTemplates({ db }: ApiDeps) {
     .openapi(update, async (c) => {
       const { id } = c.req.valid('param');
       const template = await write(c, db, 200, async (tx, audit) => {
-        const before = await getTemplate(tx, id);
-        const after = await updateTemplate(tx, before, c.req.valid('json'));
-        await audit({
-          action: 'template.update',
-          entityType: 'template',
-          entityId: id,
-          before,
-          after,
-        });
+        const { before, after, dropped } = await updateTemplate(tx, id, c.req.valid('json'));
+        const entity = { entityType: 'template', entityId: id };
+        await audit({ action: 'template.update', ...entity, before, after });
+        for (const campaign of dropped)
+          await audit({
+            action: 'campaign.drop_submission',
+            entityType: 'campaign',
+            entityId: campaign.after.id,
+            before: campaign.before,
+            after: campaign.after,
+          });
         return show(after);
       });
       return c.json(template, 200);

@@ -1,6 +1,9 @@
+import { canonicalJson } from '../domain/campaign-offers';
 import { notFound } from '../domain/errors';
 import { checkTemplate, type TemplateText } from '../domain/templates';
 import type { TemplateFilter, TemplateInput, TemplatePatch } from '../domain/templates.schema';
+import type { CampaignChange } from './campaigns';
+import { dropSubmissions, holdTemplate } from './campaigns/submissions';
 import { refuseInUse, unlessTaken } from './conflicts';
 import { containing } from './filters';
 import type { Template } from './generated/client';
@@ -45,18 +48,33 @@ export async function createTemplate(
   return unlessTaken(tx.template.create({ data: { companyId, ...input } }), TAKEN);
 }
 
+export interface TemplateChange {
+  before: Template;
+  after: Template;
+  /** Campaigns that waited for approval with another text than the template has now, and are drafts again. */
+  dropped: CampaignChange[];
+}
+
 /**
- * Allowed at any time, also while campaigns use the template: a campaign freezes its message when it is submitted,
- * so what is pending, approved or being sent keeps the old text. Throws as `createTemplate`.
+ * Allowed at any time, also while campaigns use the template: what is approved or being sent keeps the text that was
+ * approved. What waits for approval is a draft again, unless only the template's name was changed.
+ * Throws NOT_FOUND, and as `createTemplate`.
  */
 export async function updateTemplate(
   tx: TenantTx,
-  before: Template,
+  id: string,
   input: TemplatePatch,
-): Promise<Template> {
+): Promise<TemplateChange> {
+  await holdTemplate(tx, id);
+  const before = await getTemplate(tx, id);
   checkTemplate({ ...textOf(before), ...input });
-  return unlessTaken(tx.template.update({ where: { id: before.id }, data: input }), TAKEN);
+  const after = await unlessTaken(tx.template.update({ where: { id }, data: input }), TAKEN);
+  const same = canonicalJson(messageOf(before)) === canonicalJson(messageOf(after));
+  return { before, after, dropped: same ? [] : await dropSubmissions(tx, id) };
 }
+
+/** What a campaign takes from a template. */
+const messageOf = (template: Template) => ({ code: template.templateCode, ...textOf(template) });
 
 /** Throws CONFLICT while a campaign uses it. */
 export async function deleteTemplate(tx: TenantTx, id: string): Promise<void> {

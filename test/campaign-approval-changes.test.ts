@@ -2,6 +2,7 @@ import { transitionExecution } from '../prisma/campaign-executions';
 import { withTenant } from '../prisma/tenant';
 import { startTestApi, type TestApi, type TestPerson } from './support/api';
 import { ok, startCampaigner, type Campaigner } from './support/campaigns';
+import { auditOf } from './support/audit';
 import { query } from './support/database';
 
 let api: TestApi;
@@ -79,6 +80,56 @@ describe('a change drops the approval', () => {
       ]);
       expect([edited.status, begun]).toEqual(begun ? [409, true] : [200, false]);
       expect(await stateOf(id)).toBe(begun ? 'PROCESSING' : 'DRAFT');
+    }
+  });
+
+  test('of the template’s text, while it waits: audited, and the approver sees why', async () => {
+    const { companyId } = own.tenant;
+    const templates = (method: string, path: string, body: unknown) =>
+      api.request(method, `/v1/templates${path}`, { as: director(), body });
+    const text = { name: 'Aviso', templateCode: 'aviso', content: 'Olá {{nome}}' };
+    const { id: templateId } = await ok(templates('POST', '', text));
+    const make = async (): Promise<string> => {
+      const id = await own.draft({ fields: { templateId, baseMessage: null } });
+      await ok(own.call('POST', `/${id}/submit`, director()));
+      return id;
+    };
+    const [waiting, approved] = [await make(), await make()];
+    await ok(own.call('POST', `/${approved}/approve`, own.approver));
+    await ok(templates('PATCH', `/${templateId}`, { name: 'Outro nome' }));
+    expect(await stateOf(waiting)).toBe('PENDING_APPROVAL');
+
+    await ok(templates('PATCH', `/${templateId}`, { content: 'Oi {{nome}}' }));
+    const { body } = await own.call('GET', `/${waiting}`, own.approver);
+    expect(body).toMatchObject({ state: 'DRAFT', stateReason: 'template_changed' });
+    expect(body.approval).toMatchObject({ submission: null, mayApprove: false });
+    const audit = await auditOf(api.deps.db, companyId, waiting);
+    expect(audit.at(-1)).toMatchObject({
+      action: 'campaign.drop_submission',
+      actorId: director().id,
+    });
+    expect(await stateOf(approved)).toBe('APPROVED');
+    const again = await ok(own.call('POST', `/${waiting}/submit`, director()));
+    expect(again).toMatchObject({ state: 'PENDING_APPROVAL', stateReason: null });
+    expect(again.approval.submission.message.template.content).toBe('Oi {{nome}}');
+  });
+
+  test('of the template’s text at the moment of the submission leaves nothing stale to approve', async () => {
+    const templates = (method: string, path: string, body: unknown) =>
+      api.request(method, `/v1/templates${path}`, { as: director(), body });
+    const text = { name: 'Corrida', templateCode: 'corrida', content: 'Olá' };
+    const { id: templateId } = await ok(templates('POST', '', text));
+    for (let round = 0; round < 8; round += 1) {
+      const id = await own.draft({ fields: { templateId, baseMessage: null } });
+      const content = `Olá ${round}`;
+      await Promise.all([
+        own.call('POST', `/${id}/submit`, director()),
+        templates('PATCH', `/${templateId}`, { content }),
+      ]);
+      const { state, approval } = await ok(own.call('GET', `/${id}`, director()));
+      if (state === 'PENDING_APPROVAL')
+        expect(approval.submission.message.template.content).toBe(content);
+      else expect(state).toBe('DRAFT');
     }
   });
 

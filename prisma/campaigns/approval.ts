@@ -9,8 +9,9 @@ import type { TenantTx } from '../tenant';
 import { NOT_SUBMITTED, type CampaignChange } from './index';
 import { holdCampaign } from './lock';
 import { freeze, makeOffer } from './offers';
-import { editorsWith, isEditor, type CampaignActor } from './scope';
+import { editorsWith, getCampaign, isEditor, type CampaignActor } from './scope';
 import { channelOf, planOf, readSource } from './sources';
+import { keepTemplate } from './submissions';
 
 /** How the dispatch is to cut an audience; from the configuration of the API. */
 export interface DispatchShape {
@@ -30,17 +31,20 @@ export async function submitCampaign(
   actor: CampaignActor,
   id: string,
 ): Promise<CampaignChange> {
+  const { templateId } = await getCampaign(tx, actor, id);
+  if (templateId !== null) await keepTemplate(tx, templateId);
   const { campaign: before } = await holdCampaign(tx, actor, id);
   requireAllowed('submit', before.state as CampaignState);
+  if (before.templateId !== templateId) throw changedMeanwhile();
   await refuseRunningUpload(tx, id);
   const source = await readSource(tx, before);
   const offer = await makeOffer(tx, source);
-  if (!isAssessed(source))
-    throw new RegenteError('CONFLICT', 'The campaign was changed at this moment. Submit it again.');
+  if (!isAssessed(source)) throw changedMeanwhile();
   const after = await tx.campaign.update({
     where: { id },
     data: {
       state: draftTransition('submit').to,
+      stateReason: null,
       submission: freeze(offer) as unknown as Prisma.InputJsonObject,
       submittedBy: actor.id,
       submittedAt: new Date(),
@@ -52,6 +56,9 @@ export async function submitCampaign(
   });
   return { before, after };
 }
+
+const changedMeanwhile = (): RegenteError =>
+  new RegenteError('CONFLICT', 'The campaign was changed at this moment. Submit it again.');
 
 /**
  * Approves what was submitted and opens its execution. The approver is nobody who had a hand in it.

@@ -21,12 +21,17 @@ export async function holdCampaign(
   id: string,
 ): Promise<HeldCampaign> {
   await getCampaign(tx, actor, id);
+  await lockCampaign(tx, id);
+  const campaign = await getCampaign(tx, actor, id);
+  return { campaign, execution: await newestExecution(tx, id) };
+}
+
+/** The locks of `holdCampaign`, for a change that concerns campaigns whoever sees them. */
+export async function lockCampaign(tx: TenantTx, id: string): Promise<void> {
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(execution_lock(${id}::uuid))`;
   const newest = await newestExecution(tx, id);
   if (newest !== null) await lockExecution(tx, newest.id);
   await tx.$queryRaw`SELECT id FROM campaigns WHERE id = ${id}::uuid FOR UPDATE`;
-  const campaign = await getCampaign(tx, actor, id);
-  return { campaign, execution: await newestExecution(tx, id) };
 }
 
 /** Not a test send, and not withdrawn, which leaves an execution of nobody. */
