@@ -221,12 +221,6 @@ describe('rows', () => {
       `${'m'.repeat(79)}…`,
     ],
     [
-      ['11987654321', 'Ana', '', '', '', 'Oi {{nome}'],
-      'broken_placeholder',
-      'mensagem',
-      'Oi {{nome}',
-    ],
-    [
       ['11987654321', 'Ana', '', '', '', '', 'v'.repeat(1001)],
       'too_long',
       'Valor da Dívida',
