@@ -20,7 +20,21 @@ interface DevState {
 const CHECKOUT = join(__dirname, '..');
 const say = (line: string): void => console.log(line);
 
-async function main(): Promise<void> {
+const USAGE = `Usage: npm run dev
+
+  Starts database, engine, stand-in vendor, API and worker on this machine until Ctrl-C; the data stays in the checkout.
+  Reads LOG_LEVEL (info).`;
+
+/** sysexits.h */
+const EX_USAGE = 64;
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.length > 0) {
+    const isHelp = args.includes('--help');
+    (isHelp ? process.stdout : process.stderr).write(`${USAGE}\n`);
+    process.exitCode = isHelp ? 0 : EX_USAGE;
+    return;
+  }
   const lock = await lockCheckout(CHECKOUT);
   const dir = await checkoutFolder(CHECKOUT);
   const statePath = join(dir, 'dev.json');
@@ -96,7 +110,7 @@ function printAddresses(local: Local, { people }: DevState): void {
   say('Ctrl-C stops it; the data stays in this checkout.');
 }
 
-main().catch((error: unknown) => {
+main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`${error instanceof RegenteError ? error.message : String(error)}\n`);
   process.exit(1);
 });

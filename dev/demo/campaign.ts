@@ -7,7 +7,7 @@ import { isTerminal, type CampaignState } from '../../domain/campaigns';
 import type { PeopleCounts } from '../../domain/communications';
 import { generateAudience } from './example-csv';
 import type { DemoAccount } from './company';
-import type { ApiClient } from './http';
+import { ApiRefusal, type ApiClient } from './http';
 import type { DemoOptions } from './options';
 
 const EXAMPLES = join(__dirname, '../../examples');
@@ -42,7 +42,15 @@ export async function importBlocklist(director: ApiClient): Promise<void> {
   );
 }
 
-/** The operator's part: a draft, its audience, a look at it, and the request for approval. */
+/** Nobody of the file can be sent to. */
+export class UnusableFileError extends Error {
+  override readonly name = 'UnusableFileError';
+}
+
+/**
+ * The operator's part: a draft, its audience, and a look at it.
+ * Throws UnusableFileError for a file without an address column or without a good row.
+ */
 export async function prepareCampaign(
   operator: ApiClient,
   account: DemoAccount,
@@ -55,13 +63,28 @@ export async function prepareCampaign(
     baseMessage: messageOf(options),
   });
   const { file, name } = audienceOf(options);
-  await operator.put(
-    `/v1/campaigns/${id}/audience?fileName=${encodeURIComponent(name)}`,
-    file,
-    'text/csv',
-  );
+  await upload(operator, `/v1/campaigns/${id}/audience?fileName=${encodeURIComponent(name)}`, file);
   const summary = await operator.get<Summary>(`/v1/campaigns/${id}/audience/summary`);
+  if (summary.valid === 0) throw new UnusableFileError(nobodyIn(name, summary).join('\n'));
   return { id, summary };
+}
+
+async function upload(operator: ApiClient, path: string, file: Readable): Promise<void> {
+  try {
+    await operator.put(path, file, 'text/csv');
+  } catch (error) {
+    throw error instanceof ApiRefusal && [400, 413, 415].includes(error.status)
+      ? new UnusableFileError(error.message, { cause: error })
+      : error;
+  }
+}
+
+function nobodyIn(name: string, { total, invalid }: Summary): string[] {
+  const reasons = Object.entries(invalid).toSorted(([, a], [, b]) => b - a);
+  return [
+    `None of the ${total} rows of ${name} is a person who can be sent to:`,
+    ...reasons.map(([reason, rows]) => `  ${reason}: ${rows}`),
+  ];
 }
 
 /** A file of one's own may have no more than phones, so its message asks for nothing. */

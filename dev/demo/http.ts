@@ -10,7 +10,7 @@ export interface ApiClient {
   withKey(key: string): ApiClient;
 }
 
-/** What the API has refused, with its problem document. */
+/** What the API has refused, in lines for a person. */
 export class ApiRefusal extends Error {
   override readonly name = 'ApiRefusal';
   constructor(
@@ -18,7 +18,32 @@ export class ApiRefusal extends Error {
     readonly status: number,
     text: string,
   ) {
-    super(`${request} answered ${status}: ${text}`);
+    super(linesOf(`${request} answered ${status}`, text).join('\n'));
+  }
+}
+
+/** The members of a problem document that are for people. */
+interface Problem {
+  title: string;
+  detail: string;
+  errors?: readonly { pointer: string; detail: string }[];
+}
+
+function linesOf(what: string, text: string): string[] {
+  const problem = problemOf(text);
+  if (problem === null) return [`${what}: ${text}`];
+  const { title, detail, errors = [] } = problem;
+  const fields = errors.map((each) => `  ${each.pointer} ${each.detail}`);
+  return [`${what}: ${title}`, `  ${detail}`, ...fields];
+}
+
+function problemOf(text: string): Problem | null {
+  try {
+    const { title, detail, errors } = JSON.parse(text) as Partial<Problem>;
+    if (title === undefined || detail === undefined) return null;
+    return { title, detail, ...(errors === undefined ? {} : { errors }) };
+  } catch {
+    return null;
   }
 }
 

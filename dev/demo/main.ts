@@ -9,20 +9,31 @@ import {
   followCampaign,
   importBlocklist,
   prepareCampaign,
+  UnusableFileError,
   type CampaignView,
   type Summary,
 } from './campaign';
 import { createDemoCompany, logIn, setUpAccount, type DemoAccount } from './company';
-import type { ApiClient } from './http';
-import { readOptions, type DemoOptions } from './options';
+import { ApiRefusal, type ApiClient } from './http';
+import { readOptions, requireReadable, USAGE, type DemoOptions } from './options';
 import { showProgress } from './progress';
 import { checkSums, reportLines, type DemoResult, type ReportFacts } from './report';
 
 /** Fast enough for a short demo, slow enough to watch the thousand of the example file. */
 const EXAMPLE_RATE_PER_SECOND = 400;
 
-async function main(): Promise<number> {
-  const options = readOptions(process.argv.slice(2));
+/** sysexits.h */
+const EX_USAGE = 64;
+const EX_DATAERR = 65;
+const EX_NOINPUT = 66;
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const options = readOptions(args);
+  if (options.csv !== null) requireReadable(options.csv);
   const say = (line: string): void => {
     if (!options.json) console.log(line);
   };
@@ -223,10 +234,20 @@ async function stayUp(
   await end;
 }
 
-main().then(
+function exitCodeOf(error: unknown): number {
+  if (error instanceof UnusableFileError) return EX_DATAERR;
+  if (!(error instanceof RegenteError)) return 1;
+  return error.code === 'NOT_FOUND' ? EX_NOINPUT : error.code === 'VALIDATION' ? EX_USAGE : 1;
+}
+
+main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof RegenteError ? error.message : String(error)}\n`);
-    process.exit(1);
+    const isForReader =
+      error instanceof RegenteError ||
+      error instanceof ApiRefusal ||
+      error instanceof UnusableFileError;
+    process.stderr.write(`${isForReader ? error.message : String(error)}\n`);
+    process.exit(exitCodeOf(error));
   },
 );

@@ -1,3 +1,4 @@
+import { accessSync, constants, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { RegenteError } from '../../domain/errors';
 
@@ -16,7 +17,22 @@ export const USAGE = `npm run demo -- [options]
   --recipients N    invent N people, up to 10,000,000
   --keep            stay up at the end, with the URLs
   --json            print one JSON line on stdout and nothing else (npm run -s demo -- --json)
+  --help            print this
 `;
+
+/** @throws NOT_FOUND when this is no file that can be read: said before anything is started. */
+export function requireReadable(path: string): void {
+  try {
+    if (statSync(path).isDirectory())
+      throw new RegenteError('NOT_FOUND', `--csv: ${path} is a folder; name a CSV file in it.`);
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    if (error instanceof RegenteError) throw error;
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = isMissing ? 'there is no such file' : 'it cannot be read';
+    throw new RegenteError('NOT_FOUND', `--csv: ${path}: ${why}.`, { cause: error });
+  }
+}
 
 /** Throws RegenteError('VALIDATION') with the usage for an option that there is not. */
 export function readOptions(args: readonly string[]): DemoOptions {

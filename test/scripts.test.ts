@@ -1,0 +1,117 @@
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { prepareCampaign, UnusableFileError } from '../dev/demo/campaign';
+import { logIn } from '../dev/demo/company';
+import { readOptions } from '../dev/demo/options';
+import { openAudienceDesk, type AudienceDesk } from './support/audiences';
+
+const ROOT = join(__dirname, '..');
+const TSX = require.resolve('tsx/cli');
+
+/*
+ * What the scripts of package.json say to who runs them wrongly.
+ */
+
+interface Run {
+  status: number | null;
+  out: string;
+  err: string;
+}
+
+/** As `npm run` does it, in a process of its own. */
+const run = (file: string, ...args: string[]): Promise<Run> =>
+  runIn(ROOT, process.execPath, TSX, file, ...args);
+
+async function runIn(cwd: string, program: string, ...args: string[]): Promise<Run> {
+  const { PATH, HOME } = process.env;
+  const child = spawn(program, args, { cwd, env: { PATH, HOME } });
+  const result: Run = { status: null, out: '', err: '' };
+  child.stdout.on('data', (chunk: Buffer) => (result.out += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (result.err += chunk.toString()));
+  result.status = await new Promise((resolve) => child.on('close', resolve));
+  return result;
+}
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'regente-demo-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+jest.setTimeout(60_000);
+
+test.each(['demo/main', 'dev', 'admin', 'bench/main'])(
+  'dev/%s.ts answers --help with its usage and starts nothing',
+  async (file) => {
+    const help = await run(`dev/${file}.ts`, '--help');
+    expect(help).toMatchObject({ status: 0, err: '' });
+    expect(help.out).toMatch(/npm run (-s )?(demo|dev|admin|bench)\b/);
+  },
+);
+
+test('npm start says in one line that there is no build yet, and starts the one that there is', async () => {
+  const checkout = join(folder, 'checkout');
+  mkdirSync(checkout);
+  copyFileSync(join(ROOT, 'package.json'), join(checkout, 'package.json'));
+  const before = await runIn(checkout, 'npm', '--silent', 'start');
+  expect(before).toMatchObject({ status: 1, out: '' });
+  expect(before.err).toMatch(/^There is no build yet: run npm run build first\.$/m);
+  expect(before.err).not.toContain('at ');
+  mkdirSync(join(checkout, 'dist'));
+  writeFileSync(join(checkout, 'dist/start.js'), 'console.log(process.argv.slice(2))');
+  const after = await runIn(checkout, 'npm', '--silent', 'start', '--', 'worker');
+  expect(after).toMatchObject({ status: 0, out: "[ 'worker' ]\n" });
+});
+
+test('a file that is not there, or is a folder, is refused in one line before anything is started', async () => {
+  expect(await run('dev/demo/main.ts', '--csv', join(folder, 'nope.csv'))).toEqual({
+    status: 66,
+    out: '',
+    err: `--csv: ${join(folder, 'nope.csv')}: there is no such file.\n`,
+  });
+  expect(await run('dev/demo/main.ts', '--csv', folder)).toEqual({
+    status: 66,
+    out: '',
+    err: `--csv: ${folder} is a folder; name a CSV file in it.\n`,
+  });
+});
+
+describe('a file that cannot be used is refused in lines', () => {
+  let desk: AudienceDesk;
+  beforeAll(async () => {
+    desk = await openAudienceDesk();
+  });
+  afterAll(() => desk.close());
+
+  async function refusal(content: string): Promise<string[]> {
+    const csv = join(folder, 'meu.csv');
+    writeFileSync(csv, content);
+    const { tenant, means } = desk;
+    const { email, password } = tenant.agent;
+    const operator = await logIn(desk.api.url, { email, password });
+    const account = { ...means, webhookUrl: '', webhookSecret: '' };
+    const options = readOptions(['--csv', csv]);
+    const error: unknown = await prepareCampaign(operator, account, options).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(UnusableFileError);
+    return (error as Error).message.split('\n');
+  }
+
+  test('without an address column', async () => {
+    const lines = await refusal('nome;valor\nAna;1\n');
+    expect(lines[0]).toMatch(/^PUT \/v1\/campaigns\/.* answered 400: The request is not valid$/);
+    expect(lines.length).toBeGreaterThan(1);
+    expect(lines.slice(1).every((line) => line.startsWith('  ') && !line.includes('{'))).toBe(true);
+  });
+
+  test('without a good row, with the reasons and how often each', async () => {
+    expect(await refusal('telefone\n123\nabc\n456\n')).toEqual([
+      'None of the 3 rows of meu.csv is a person who can be sent to:',
+      '  wrong_length: 2',
+      expect.stringMatching(/^ {2}\w+: 1$/),
+    ]);
+  });
+});
