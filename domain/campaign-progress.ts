@@ -5,7 +5,13 @@ import {
   type ExecutionState,
   type WaitReason,
 } from './campaigns';
-import { countPeople, MESSAGE_STATES, type PeopleCounts, type StateCounts } from './communications';
+import {
+  countPeople,
+  MESSAGE_STATES,
+  type MessageState,
+  type PeopleCounts,
+  type StateCounts,
+} from './communications';
 import { sumAmounts } from './money';
 
 /** One execution as its batches count it; decimal strings for money. */
@@ -28,15 +34,19 @@ export interface Tally {
 
 /**
  * The executions of a campaign as one: a retry does not add people, it takes failed ones back. So everybody is counted
- * once, with what became of them last.
+ * once, with what became of them last. `lateTaken` are rows that a retry has taken and that were accepted after all.
  */
-export function tallyExecutions(executions: readonly ExecutionTally[]): Tally {
+export function tallyExecutions(
+  executions: readonly ExecutionTally[],
+  lateTaken: StateCounts = addCounts([]),
+): Tally {
   const first = executions.filter((each) => !each.isRetry);
   const retried = sum(executions.filter((each) => each.isRetry).map((each) => each.recipients));
   const people = addCounts(executions.map((each) => each.people));
+  const kept = mapStates((state) => people[state] - lateTaken[state]);
   const counts = countPeople(sum(first.map((each) => each.recipients)), {
-    ...people,
-    failed: people.failed - retried,
+    ...kept,
+    failed: people.failed - (retried - sum(Object.values(lateTaken))),
   });
   const fish = countPeople(
     sum(executions.map((each) => each.fish)),
@@ -52,10 +62,12 @@ export function tallyExecutions(executions: readonly ExecutionTally[]): Tally {
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
 
 export function addCounts(counts: readonly StateCounts[]): StateCounts {
-  const total = Object.fromEntries(
-    MESSAGE_STATES.map((state) => [state, sum(counts.map((each) => each[state]))]),
-  );
-  return total as StateCounts;
+  return mapStates((state) => sum(counts.map((each) => each[state])));
+}
+
+function mapStates(count: (state: MessageState) => number): StateCounts {
+  const counts = Object.fromEntries(MESSAGE_STATES.map((state) => [state, count(state)]));
+  return counts as StateCounts;
 }
 
 /** How many people have their final state. */

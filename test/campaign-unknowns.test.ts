@@ -1,3 +1,4 @@
+import { applyDueEvents } from '../prisma/delivery-events';
 import { closeBatch } from '../prisma/dispatch/batches';
 import { startTestApi, type Answer, type TestApi } from './support/api';
 import { auditOf } from './support/audit';
@@ -5,6 +6,7 @@ import { expectBooksAgree } from './support/books';
 import { ok, startCampaigner, type Campaigner } from './support/campaigns';
 import { query } from './support/database';
 import { claim, mark, move, settle, type Race } from './support/races';
+import { storeDelivered } from './support/unknowns';
 
 let api: TestApi;
 let own: Campaigner;
@@ -223,6 +225,18 @@ describe('after the end', () => {
       body: { openExecutionId: executionId },
     });
     expect((await resolve(scene, { as: 'failed', ...fish })).body.decided.failed).toBe(1);
+  });
+
+  test('whose first message was accepted after all is counted once, as waiting for the second one', async () => {
+    const scene = await unheard(2);
+    await finish(scene);
+    await ok(resolve(scene, { as: 'again' }));
+    await storeDelivered(api.deps, scene.race, 1);
+    await applyDueEvents(api.deps.db, 100);
+    const { counts } = (await get(scene.id)).progress;
+    expect(counts).toMatchObject({ recipients: 2, sent: 0, failed: 0, unknown: 0, waiting: 2 });
+    const { items } = await get(scene.id, '/executions');
+    expect(items[1].counts).toMatchObject({ recipients: 2, delivered: 1, failed: 1 });
   });
 
   test('nobody is sent again at a price that has risen, and nothing is changed', async () => {

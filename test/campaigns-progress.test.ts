@@ -37,6 +37,14 @@ describe('a campaign with retries', () => {
     expect(money.used).toBe('2.1000');
   });
 
+  test('counts whoever was accepted after all as what the retry has made of them', () => {
+    const late = execution(100, { sent: 81, delivered: 2, failed: 17 });
+    const again = execution(15, { sent: 10, failed: 5 }, true);
+    const { counts } = tallyExecutions([again, late], states({ sent: 1, delivered: 2 }));
+    expect(counts).toMatchObject({ recipients: 100, sent: 90, delivered: 0, failed: 10 });
+    expect(addsUp(counts)).toBe(true);
+  });
+
   test('counts those who are tried again as waiting', () => {
     const { counts } = tallyExecutions([execution(15, {}, true), first]);
     expect(counts).toMatchObject({ recipients: 100, sent: 80, failed: 5, waiting: 15 });

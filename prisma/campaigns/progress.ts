@@ -71,6 +71,28 @@ function statesOf(row: Row | undefined): StateCounts {
   return counts as StateCounts;
 }
 
+/** Rows that a retry has taken and that were accepted after all; read in the few batches that had any such news. */
+async function countLateTaken(
+  tx: TenantTx,
+  counted: readonly CountedExecution[],
+): Promise<StateCounts | undefined> {
+  if (!counted.some(({ isRetry }) => isRetry)) return undefined;
+  const ids = counted.map(({ execution }) => execution.id);
+  const rows = await tx.$queryRaw<{ state: MessageState; people: number }[]>`
+    SELECT c.state, count(*)::int AS people
+    FROM dispatch_batches b
+      JOIN campaign_executions e ON e.id = b.execution_id
+      JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = e.id AND c.step = 0
+        AND c.channel = e.channel AND c.position BETWEEN b.from_position AND b.to_position
+    WHERE b.execution_id = ANY (${ids}::uuid[]) AND b.late > 0 AND c.retried_by IS NOT NULL AND c.state <> 'failed'
+    GROUP BY 1`;
+  const byState = new Map(rows.map(({ state, people }) => [state, people]));
+  const counts = Object.fromEntries(
+    MESSAGE_STATES.map((state) => [state, byState.get(state) ?? 0]),
+  );
+  return counts as StateCounts;
+}
+
 /** Everything that a campaign shows of its way. */
 export interface Progress extends Tally {
   /** The newest execution. */
@@ -95,7 +117,7 @@ export async function readProgress(tx: TenantTx, campaign: Campaign): Promise<Pr
       orderBy: { id: 'desc' },
     }),
   );
-  const tally = tallyExecutions(counted);
+  const tally = tallyExecutions(counted, await countLateTaken(tx, counted));
   const newest = counted[0];
   const execution = newest?.execution ?? null;
   const nowMs = Date.now();

@@ -56,7 +56,11 @@ export async function decide(
 }
 
 /** The vendor's callback that somebody's message was delivered, stored and not applied yet. */
-export async function storeDelivered(field: Field, race: Race, position: number): Promise<void> {
+export async function storeDelivered(
+  field: Pick<Field, 'db'>,
+  race: Race,
+  position: number,
+): Promise<void> {
   const reference = messageReference({
     ledgerMonth: `${new Date().toISOString().slice(0, 7)}-01`,
     sourceId: race.executionId,

@@ -201,6 +201,8 @@ CREATE TABLE dispatch_batches (
   skipped int NOT NULL DEFAULT 0,
   unknown int NOT NULL DEFAULT 0,
   cancelled int NOT NULL DEFAULT 0,
+  -- How many acceptances came after their message had been given up or put back.
+  late int NOT NULL DEFAULT 0,
   claimed_at timestamptz,
   closed_at timestamptz,
   PRIMARY KEY (execution_id, seq),

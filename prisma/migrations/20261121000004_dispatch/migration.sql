@@ -442,6 +442,7 @@ BEGIN
         queued = d.queued - t.left_queued + t.now_queued, cancelled = d.cancelled - t.left_cancelled,
         sent = d.sent + t.now_sent, failed = d.failed - t.left_failed + t.now_failed,
         held = d.held - t.released, spent = d.spent + t.spent, charged_messages = d.charged_messages + t.charged,
+        late = d.late + t.left_queued + t.left_failed + t.left_cancelled,
         next_due = CASE WHEN t.now_queued > 0 THEN least(d.next_due, (SELECT min(i.not_before) FROM input i WHERE i.outcome = 'queued'))
           ELSE d.next_due END
       FROM tally t
@@ -745,7 +746,8 @@ BEGIN
           queued = d.queued - t.left_queued, failed = d.failed - t.left_failed, cancelled = d.cancelled - t.left_cancelled,
           sent = d.sent + t.sent, delivered = d.delivered + t.delivered, read = d.read + t.read, clicked = d.clicked + t.clicked,
           undelivered = d.undelivered + t.undelivered, held = d.held - t.spent, spent = d.spent + t.spent,
-          charged_messages = d.charged_messages + t.left_sending
+          charged_messages = d.charged_messages + t.left_sending,
+          late = d.late + t.left_queued + t.left_failed + t.left_cancelled
         FROM tally t WHERE d.execution_id = source.source_id AND d.seq = ANY (source.seqs) AND d.seq = t.seq
     )
     SELECT array_agg(t.event_id) INTO reached FROM unnest(source.events) t JOIN moved m USING (position);
