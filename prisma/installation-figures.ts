@@ -1,5 +1,5 @@
 import type { Database } from './client';
-import { fromDatabase } from './errors';
+import { queryAcross } from './tenant';
 
 /** One figure of the whole installation, no company's in particular. */
 export interface InstallationFigure {
@@ -21,13 +21,6 @@ export interface InstallationFigure {
 }
 
 /** What is open, late or nearly spent, across companies. */
-export async function readInstallationFigures(db: Database): Promise<InstallationFigure[]> {
-  try {
-    const { rows } = await db.pool.query<InstallationFigure>(
-      'SELECT figure, state, reason, value FROM installation_figures()',
-    );
-    return rows;
-  } catch (error) {
-    throw fromDatabase(error);
-  }
+export function readInstallationFigures(db: Database): Promise<InstallationFigure[]> {
+  return queryAcross(db, 'SELECT figure, state, reason, value FROM installation_figures()', []);
 }

@@ -183,14 +183,24 @@ test('API and worker answer what they and the engine have counted', async () => 
   expect(ofWorker).toMatch(
     /^regente_messages_total\{provider="sandbox",state="sent",reason="none"\} \d{3}/m,
   );
-  expect(ofWorker).toMatch(/^temporal_worker_task_slots_available\{/m);
+  // What alerts and dashboard ask of others (test/alerts.test.ts).
+  for (const name of [
+    'temporal_worker_task_slots_available',
+    'temporal_activity_schedule_to_start_latency_seconds_bucket',
+    'process_cpu_seconds_total',
+    'nodejs_eventloop_lag_p99_seconds',
+  ])
+    expect(ofWorker).toMatch(new RegExp(`^${name}[{ ]`, 'm'));
+  expect(ofWorker).toMatch(
+    /slots_available\{[^}]*task_queue="delivery",worker_type="ActivityWorker"/,
+  );
   const names = [...ofWorker.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
   expect(new Set(names).size).toBe(names.length);
 });
 
 test('neither logs nor traces nor metrics hold a name, an address, a document, a text or a secret', async () => {
   await place.sandbox.configure({ rates: { reject: 0.2, rateLimited: 0.1, error: 0.1 } });
-  await untilFinished(office, await launch(office, 200));
+  await untilFinished(office, await launch(office, 80));
   await place.sandbox.configure({ rates: { reject: 0, rateLimited: 0, error: 0 } });
   const { webhookUrl, webhookSecret } = office.account;
   await fetch(webhookUrl, { method: 'POST', body: '{"nome": "Ana Souza"}' });

@@ -32,7 +32,7 @@ afterAll(async () => {
 
 async function ours(namespace: string): Promise<Record<string, number>> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  return Object.fromEntries(NAMES.map((name) => [name, Number(customAttributes[name] ?? 0)]));
+  return Object.fromEntries(NAMES.map((name) => [name, customAttributes[name] ?? 0]));
 }
 const ALL = Object.fromEntries(NAMES.map((name) => [name, KEYWORD]));
 const NONE = Object.fromEntries(NAMES.map((name) => [name, 0]));
