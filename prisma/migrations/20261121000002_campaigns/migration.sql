@@ -84,6 +84,7 @@ CREATE TABLE campaigns (
   send_until timestamptz(3),
   send_window jsonb,
   on_budget_exhausted text NOT NULL DEFAULT 'pause' CHECK (on_budget_exhausted IN ('pause', 'fail')),
+  -- Kept for campaigns that are built step by step: the steps. Nothing writes it yet.
   workflow_data jsonb,
   -- Everybody who created, edited or uploaded; none of them may approve.
   editors uuid[] NOT NULL DEFAULT '{}',
@@ -118,6 +119,7 @@ CREATE TABLE campaign_executions (
   company_id uuid NOT NULL,
   campaign_id uuid NOT NULL,
   audience_id uuid NOT NULL,
+  -- `triggered` is kept for executions that an event begins. Nothing writes it yet.
   execution_type text NOT NULL CHECK (execution_type IN ('manual', 'scheduled', 'triggered', 'retry', 'test')),
   retry_of uuid,
   state text NOT NULL DEFAULT 'PENDING' CHECK (state IN ('PENDING', 'PROCESSING', 'PAUSING', 'PAUSED',
