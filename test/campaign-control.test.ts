@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { withTenant } from '../prisma/tenant';
+import { campaignLaneId } from '../workflows/campaign-lane';
 import { ok, startCampaignBench, type Campaigner, type CampaignBench } from './support/campaigns';
 import { query } from './support/database';
 import { until } from './support/until';
@@ -23,21 +23,29 @@ const counts = async (id: string) => {
 };
 
 /** Approves a campaign and waits until the vendor has taken some of it. */
-async function underWay(recipients: number, sent: number): Promise<string> {
+async function underWay(
+  recipients: number,
+  sent: number,
+): Promise<{ id: string; executionId: string }> {
   world.bench.sandbox.configure({ latency: { kind: 'fixed', ms: 20 } });
-  const { id } = await own.approved({ recipients });
+  const made = await own.approved({ recipients });
   await until(`${sent} are accepted`, () => accepted() >= sent);
-  return id;
+  return made;
 }
 
 test('from the moment of PAUSED the vendor gets nothing, and a resume sends the rest exactly once', async () => {
-  const id = await underWay(3_000, 300);
+  const { id, executionId } = await underWay(3_000, 300);
+  const { sandbox, client } = world.bench;
   const paused = await post(id, 'pause');
+  sandbox.configure({ fence: { at: Date.now() } });
   const atPause = accepted();
   expect([paused.status, paused.body.state]).toEqual([200, 'PAUSED']);
   expect(atPause).toBeLessThan(3_000);
-  await delay(1_500);
-  expect(accepted()).toBe(atPause);
+  for (const lane of [0, 1])
+    expect(await client.workflow.getHandle(campaignLaneId(executionId, lane)).result()).toBe(
+      'stopped',
+    );
+  expect([accepted(), sandbox.totals().lateStarts]).toEqual([atPause, 0]);
   expect(await counts(id)).toMatchObject({ recipients: 3_000, sending: 0 });
 
   expect((await post(id, 'resume')).body.state).toBe('PROCESSING');
@@ -47,7 +55,7 @@ test('from the moment of PAUSED the vendor gets nothing, and a resume sends the 
 });
 
 test('a cancel is final: who has not been reached is cancelled, and the sum is whole', async () => {
-  const id = await underWay(3_000, 200);
+  const { id } = await underWay(3_000, 200);
   const cancelled = await post(id, 'cancel', { reason: 'Campanha errada' });
   expect([cancelled.status, cancelled.body.state]).toEqual([202, 'CANCELLING']);
   await world.untilState(own, id, 'CANCELLED');
@@ -67,7 +75,7 @@ test('a cancel is final: who has not been reached is cancelled, and the sum is w
 });
 
 test('a paused campaign can be cancelled', async () => {
-  const id = await underWay(2_000, 100);
+  const { id } = await underWay(2_000, 100);
   await post(id, 'pause');
   const atPause = accepted();
   await post(id, 'cancel');
@@ -76,7 +84,7 @@ test('a paused campaign can be cancelled', async () => {
 });
 
 test('resumed after its deadline it ends, and nobody more is sent to', async () => {
-  const id = await underWay(2_000, 100);
+  const { id } = await underWay(2_000, 100);
   await post(id, 'pause');
   const atPause = accepted();
   const past = `UPDATE campaign_executions SET send_until = now() WHERE campaign_id = $1`;

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { messageReference } from '../domain/communications';
 import { expectBooksAgree } from './support/books';
 import { ok, startCampaignBench, type CampaignBench, type Campaigner } from './support/campaigns';
@@ -108,8 +107,9 @@ test.each(VENDORS)(
     await until('it goes on after the storm', () => accepted() >= 200);
     sandbox.configure({ outage: 'unavailable' });
     await shows('provider_down');
+    const { droppedBefore } = sandbox.totals();
     sandbox.configure({ outage: 'drop' });
-    await delay(300);
+    await until('a call is cut', () => sandbox.totals().droppedBefore > droppedBefore);
     await shows('provider_down');
     sandbox.configure({ outage: 'none' });
     await until('it goes on after the outage', () => accepted() >= 320);

@@ -111,6 +111,22 @@ describe('tests', () => {
     expect(findings(others, pattern)).toEqual([]);
   });
 
+  test('wait for conditions, but for these that nothing could tell when to go on', () => {
+    const timed = {
+      'test/faults-pause.test.ts': 'PAUSED promises a silence, and a silence has only a length',
+      'test/people-notices.test.ts': 'waits as long as the failure asks for, as the engine does',
+      'test/support/model/index.ts': 'waits as long as the claim says, as a lane does',
+      'test/support/until.ts': 'looks again and again until the condition holds',
+    };
+    const sleepers = files.filter(
+      (path) =>
+        /^test\/.*\.ts$/.test(path) &&
+        path !== 'test/tidy.test.ts' &&
+        /(?<!jest\.)\bsetTimeout\b|\bAtomics\.wait\b/.test(readProjectFile(path)),
+    );
+    expect(sleepers.sort()).toEqual(Object.keys(timed));
+  });
+
   test('call every domain of the API, besides the one that walks all routes', () => {
     const calls = files
       .filter(
