@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { DocumentText } from './documents.schema';
 import { PhoneText } from './phones.schema';
+import { writtenText } from './plain-text.schema';
 
 const Fields = z.strictObject({
   phone: PhoneText.nullable().optional(),
   cpfCnpj: DocumentText.nullable().optional(),
-  reason: z.string().trim().max(500).nullable().optional(),
+  reason: writtenText(500).trim().nullable().optional(),
 });
 
 /** Somebody who gets no message, by phone or by CPF or CNPJ; an entry with both blocks either. */

@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { BILLING_UNITS } from './brokers';
 import { CHANNELS } from './channels';
 import { Price } from './money.schema';
+import { plainText } from './plain-text.schema';
 
 /** Messages per second of the provider account, up to three places. */
 const RatePerSecond = z.number().positive().max(1_000_000).multipleOf(0.001);
 
 const Fields = z.strictObject({
-  name: z.string().trim().min(1).max(200),
+  name: plainText(200),
   provider: z.string().min(1).max(50),
   channel: z.enum(CHANNELS),
   costPerMessage: Price,

@@ -2,22 +2,21 @@ import { z } from 'zod';
 import { CAMPAIGN_STATES } from './campaigns';
 import { BUDGET_POLICIES, THROTTLING_TYPES } from './campaign-settings';
 import { RECIPIENT_STATES } from './communications';
+import { plainText, writtenText } from './plain-text.schema';
 import { placeholderProblem } from './template-syntax';
 
 const Instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 const Seconds = z.number().min(0).max(86_400);
 const Time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day, as 08:00');
-const Reason = z.string().trim().min(1).max(500);
+const Reason = writtenText(500).trim().min(1);
 /** Looked at as it was written, so that the position of a mistake is the writer's. */
-const Message = z
-  .string()
+const Message = writtenText(5_000)
   .superRefine((text, context) => {
     const message = placeholderProblem(text);
     if (message !== null) context.addIssue({ code: 'custom', message });
   })
   .trim()
-  .min(1)
-  .max(5_000);
+  .min(1);
 
 const SendWindow = z.strictObject({
   /** ISO weekdays, 1 Monday to 7 Sunday. */
@@ -28,8 +27,8 @@ const SendWindow = z.strictObject({
 });
 
 const Fields = z.strictObject({
-  name: z.string().trim().min(1).max(200),
-  description: z.string().trim().max(2_000).nullable(),
+  name: plainText(200),
+  description: writtenText(2_000).trim().nullable(),
   walletId: z.uuid(),
   brokerId: z.uuid(),
   templateId: z.uuid().nullable(),

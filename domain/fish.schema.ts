@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { PhoneText } from './phones.schema';
+import { plainText } from './plain-text.schema';
 
 /** Somebody of the company who receives every campaign, to see that it goes out. */
 export const FishInput = z.strictObject({
-  name: z.string().trim().min(1).max(200),
+  name: plainText(200),
   phone: PhoneText,
 });
 export type FishInput = z.infer<typeof FishInput>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { addressKind, CHANNELS, type Channel } from './channels';
 import { PhoneText } from './phones.schema';
+import { writtenText } from './plain-text.schema';
 
 const EmailText = z
   .string()
@@ -20,7 +21,7 @@ export const OptOutInput = z
   .strictObject({
     channel: z.enum(CHANNELS),
     address: z.string().max(254),
-    reason: z.string().trim().max(500).nullable().default(null),
+    reason: writtenText(500).trim().nullable().default(null),
   })
   .transform((input, context) => {
     const address = readAddress(input.channel, input.address);

@@ -9,3 +9,11 @@ export function plainText(maxLength: number) {
     .max(maxLength)
     .regex(/^\P{Cc}*$/u, 'must not contain control characters');
 }
+
+/** Text for people in any number of lines, which may be none: of control characters only tabs and line breaks. */
+export function writtenText(maxLength: number) {
+  return z
+    .string()
+    .max(maxLength)
+    .regex(/^[\P{Cc}\t\n\r]*$/u, 'must not contain control characters but tabs and line breaks');
+}

@@ -1,13 +1,14 @@
 import { z } from 'zod';
+import { plainText, writtenText } from './plain-text.schema';
 
-const Content = z.string().min(1).max(5_000);
-const Variables = z.record(z.string().min(1).max(40), z.string().trim().min(1).max(80));
+const Content = writtenText(5_000).min(1);
+const Variables = z.record(z.string().min(1).max(40), plainText(80));
 /** One person's values by column (`nome`) or by number (`1`). */
-const Values = z.record(z.string().min(1).max(80), z.string().max(1_000));
+const Values = z.record(z.string().min(1).max(80), writtenText(1_000));
 
 const Fields = z.strictObject({
-  name: z.string().trim().min(1).max(200),
-  templateCode: z.string().trim().min(1).max(200),
+  name: plainText(200),
+  templateCode: plainText(200),
   content: Content,
   variables: Variables,
 });

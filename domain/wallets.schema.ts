@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { plainText } from './plain-text.schema';
 
 /** Who pays: a portfolio of a client of the company. `idgisAmbiente` is its id in the legacy systems. */
 export const WalletInput = z.strictObject({
-  name: z.string().trim().min(1).max(200),
+  name: plainText(200),
   idgisAmbiente: z.int().min(0).max(2_147_483_647),
 });
 export type WalletInput = z.infer<typeof WalletInput>;
