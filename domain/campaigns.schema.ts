@@ -79,6 +79,8 @@ export const CampaignFilter = z.object({
   brokerId: z.uuid().optional(),
   /** Who created it. */
   userId: z.uuid().optional(),
+  /** Which key created it. */
+  apiKeyId: z.uuid().optional(),
   createdFrom: Instant.optional(),
   createdUntil: Instant.optional(),
   /** Part of the name, the description or the agendamentoId. */

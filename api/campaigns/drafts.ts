@@ -20,7 +20,7 @@ const list = defineRoute('campaigns:read', {
   path: '/',
   tags,
   description:
-    'An AGENT sees their own campaigns, a MANAGER those of the people in their squads as well.',
+    'An AGENT sees their own campaigns, a MANAGER those of the people in their squads and of API keys as well.',
   request: { query: PageQuery.extend(CampaignFilter.shape) },
   responses: { 200: json(pageOf(CampaignItem), 'A page of campaigns') },
 });

@@ -6,7 +6,7 @@ import type { TenantTx } from '../tenant';
 /** Who acts on campaigns: a person with a role, or an API key of the company. */
 export type CampaignActor = { type: 'user'; id: string; role: Role } | { type: 'key'; id: string };
 
-/** Whose campaigns somebody sees. Keys act for the company. */
+/** Whose campaigns somebody sees. Keys act for the company, so what they make is every MANAGER's to approve. */
 export function visibleTo(actor: CampaignActor): Prisma.CampaignWhereInput {
   if (actor.type === 'key') return {};
   switch (campaignScope(actor.role)) {
@@ -14,7 +14,13 @@ export function visibleTo(actor: CampaignActor): Prisma.CampaignWhereInput {
       return { userId: actor.id };
     case 'squad': {
       const ofMySquads = { squad: { members: { some: { userId: actor.id } } } };
-      return { OR: [{ userId: actor.id }, { user: { squadMembers: { some: ofMySquads } } }] };
+      return {
+        OR: [
+          { userId: actor.id },
+          { user: { squadMembers: { some: ofMySquads } } },
+          { apiKeyId: { not: null } },
+        ],
+      };
     }
     case 'company':
       return {};
