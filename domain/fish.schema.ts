@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { PhoneText } from './phones.schema';
+import { MobileText, PhoneText } from './phones.schema';
 import { plainText } from './plain-text.schema';
 
 /** Somebody of the company who receives every campaign, to see that it goes out. */
 export const FishInput = z.strictObject({
   name: plainText(200),
-  phone: PhoneText,
+  /** A fish receives every campaign, those by SMS too, so a landline is none. */
+  phone: MobileText,
 });
 export type FishInput = z.infer<typeof FishInput>;
 

@@ -41,10 +41,17 @@ test.each([
   ['5.51E+12', 'was damaged by a spreadsheet (scientific notation)'],
   ['987654321', 'has no area code'],
   ['', 'is empty'],
+  ['(11) 3333-4444', 'is a landline'],
 ])('the phone %j is refused, with why', async (phone, detail) => {
   const refused = await fish(phone);
   expect(refused).toMatchObject({ status: 400, body: { code: 'VALIDATION' } });
   expect(refused.body.errors).toEqual([{ pointer: '/phone', detail }]);
+});
+
+test('a fish does not become a landline', async () => {
+  const { id } = (await fish('51 98765-4321')).body;
+  const moved = await ours.call('PATCH', `${PATH}/${id}`, { body: { phone: '5133334444' } });
+  expect(moved).toMatchObject({ status: 400, body: { errors: [{ detail: 'is a landline' }] } });
 });
 
 test('an agent reads fish and may not change them', async () => {
