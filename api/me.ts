@@ -79,6 +79,7 @@ export function meRoutes({ db }: ApiDeps) {
       const user = await withTenant(db, companyId, (tx) => getUser(tx, id));
       if (!(await verifyPassword(user.passwordHash, currentPassword))) throw wrongPassword();
       await attempt.forgive();
+      if (newPassword === currentPassword) throw samePassword();
       refuseWeakPassword(newPassword, user.email, '/newPassword');
       const passwordHash = await hashPassword(newPassword);
       await write(c, db, 204, async (tx, audit) => {
@@ -103,4 +104,9 @@ export function meRoutes({ db }: ApiDeps) {
 const wrongPassword = (): RegenteError =>
   new RegenteError('VALIDATION', 'The current password is wrong.', {
     fields: [{ pointer: '/currentPassword', detail: 'is wrong' }],
+  });
+
+const samePassword = (): RegenteError =>
+  new RegenteError('VALIDATION', 'The new password is the one that you have.', {
+    fields: [{ pointer: '/newPassword', detail: 'is the present password' }],
   });

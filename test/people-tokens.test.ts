@@ -238,6 +238,8 @@ describe('a password change', () => {
     const wrong = await change(person, 'errada-errada', NEW_PASSWORD);
     expect(wrong).toMatchObject({ status: 400, body: { code: 'VALIDATION' } });
     expect(wrong.body.errors).toEqual([{ pointer: '/currentPassword', detail: 'is wrong' }]);
+    const same = await change(person, PASSWORD, PASSWORD);
+    expect([same.status, same.body.errors[0].pointer]).toEqual([400, '/newPassword']);
     expect((await change(person, PASSWORD, NEW_PASSWORD)).status).toBe(204);
     expect((await api.request('GET', '/v1/me', { as: person })).status).toBe(200);
     expect((await api.request('GET', '/v1/me', { as: other })).status).toBe(401);
