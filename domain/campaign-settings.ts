@@ -62,6 +62,23 @@ function scheduleErrors({ scheduledAt, sendUntil, sendWindow }: CampaignSettings
   return fields;
 }
 
+/** Slow clocks and slow people are forgiven this much. */
+const LATE_MS = 60_000;
+
+/** What is wrong with a beginning that somebody asks for now; nothing when it is still to come. */
+export function lateStart(scheduledAt: Date | null | undefined, nowMs: number): FieldError[] {
+  if (scheduledAt === null || scheduledAt === undefined) return [];
+  if (scheduledAt.getTime() >= nowMs - LATE_MS) return [];
+  return [{ pointer: '/scheduledAt', detail: 'has passed; null begins as soon as it is approved' }];
+}
+
+/** Throws VALIDATION for a beginning that has passed. */
+export function refuseLateStart(scheduledAt: Date | null | undefined, nowMs: number): void {
+  const fields = lateStart(scheduledAt, nowMs);
+  if (fields.length > 0)
+    throw new RegenteError('VALIDATION', 'scheduledAt has passed.', { fields });
+}
+
 /** The pace as the dispatch keeps it. Takes settings that `checkSettings` has passed. */
 export function throttleOf(type: ThrottlingType, config: ThrottlingConfig | null): Throttle {
   const minDelayMs = Math.round((config?.delayLimit ?? 0) * 1_000);

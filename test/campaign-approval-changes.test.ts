@@ -141,3 +141,23 @@ describe('a change drops the approval', () => {
     expect(await stateOf(id)).toBe('PENDING_APPROVAL');
   });
 });
+
+test('nothing is submitted after its beginning; what passes its time while it waits may go at once', async () => {
+  const scheduledAt = new Date(Date.now() - 30_000).toISOString();
+  const id = await own.draft({ fields: { scheduledAt } });
+  await query(
+    api.database.adminUrl,
+    `UPDATE campaigns SET scheduled_at = now() - interval '61 seconds' WHERE id = $1`,
+    [id],
+  );
+  const late = await own.call('POST', `/${id}/submit`, director());
+  expect([late.status, late.body.errors[0].pointer]).toEqual([409, '/scheduledAt']);
+  const longAgo = { scheduledAt: new Date(Date.now() - 120_000).toISOString() };
+  const patched = await own.call('PATCH', `/${id}`, director(), longAgo);
+  expect([patched.status, patched.body.errors[0].pointer]).toEqual([400, '/scheduledAt']);
+  await ok(own.call('PATCH', `/${id}`, director(), { name: 'Ainda um rascunho' }));
+  await ok(own.call('PATCH', `/${id}`, director(), { scheduledAt }));
+  const { approval } = await ok(own.call('POST', `/${id}/submit`, director()));
+  expect(approval.submission.scheduledAt).toBe(scheduledAt);
+  expect((await own.call('POST', `/${id}/approve`, own.approver)).status).toBe(200);
+});

@@ -63,6 +63,7 @@ describe('a new campaign', () => {
     ['an unknown broker', { brokerId: randomUUID() }, 404, ['/brokerId']],
     ['an unknown template', { templateId: randomUUID() }, 404, ['/templateId']],
     ['a moment without a zone', { scheduledAt: '2027-01-01T10:00:00' }, 400, ['/scheduledAt']],
+    ['a beginning that has passed', { scheduledAt: '2026-01-01T10:00:00Z' }, 400, ['/scheduledAt']],
     [
       'fixed throttling without a delay',
       { throttlingType: 'fixed' },

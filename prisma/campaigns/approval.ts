@@ -1,4 +1,5 @@
 import { draftTransition, requireAllowed, type CampaignState } from '../../domain/campaigns';
+import { lateStart } from '../../domain/campaign-settings';
 import { offerChanges, type Submission } from '../../domain/campaign-offers';
 import { RegenteError } from '../../domain/errors';
 import { isAssessed } from '../audiences/terms';
@@ -8,7 +9,7 @@ import type { Campaign, Prisma } from '../generated/client';
 import type { TenantTx } from '../tenant';
 import { NOT_SUBMITTED, type CampaignChange } from './index';
 import { holdCampaign } from './lock';
-import { freeze, makeOffer } from './offers';
+import { freeze, makeOffer, notReady } from './offers';
 import { editorsWith, getCampaign, isEditor, type CampaignActor } from './scope';
 import { channelOf, planOf, readSource } from './sources';
 import { keepTemplate } from './submissions';
@@ -39,6 +40,9 @@ export async function submitCampaign(
   await refuseRunningUpload(tx, id);
   const source = await readSource(tx, before);
   const offer = await makeOffer(tx, source);
+  // Only here: one whose time passes while it waits for approval may go at once.
+  const late = lateStart(before.scheduledAt, Date.now());
+  if (late.length > 0) throw notReady(late);
   if (!isAssessed(source)) throw changedMeanwhile();
   const after = await tx.campaign.update({
     where: { id },
