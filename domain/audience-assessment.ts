@@ -24,6 +24,9 @@ export interface Verdict {
 
 export type Assessor = (person: MessageFields) => Verdict;
 
+/** The reason of a person who lacks a variable, with its name; all of them are one reason to count. */
+export const missingVariable = (name: string): string => `missing_variable:${name}`;
+
 /** Prepares the terms once; the assessor then writes each person's message as the dispatch will, and weighs it. */
 export function createAssessor({ message, billingUnit, channel }: MessageTerms): Assessor {
   const compose = createComposer(message);

@@ -1,7 +1,7 @@
 import type { RecipientFilter } from '../domain/campaigns.schema';
 import type { MessageState, RecipientState } from '../domain/communications';
 import type { Database } from './client';
-import type { Campaign } from './generated/client';
+import { Prisma, type Campaign } from './generated/client';
 import { refuseArchived, refuseArchivedRead } from './ledger-months';
 import { withTenantConnection, type TenantConnection, type TenantTx } from './tenant';
 
@@ -116,6 +116,10 @@ async function readParts(
 /** Positions that are looked at in one statement. */
 const WINDOW = 2_000;
 
+/** A reason without what differs from person to person: who lacks a variable lacks one, whichever it is. */
+const reasonToCount = (ledger: string): string =>
+  `CASE WHEN starts_with(${ledger}.reason, 'missing_variable:') THEN 'missing_variable' ELSE ${ledger}.reason END`;
+
 /**
  * One range of the audience, and each person's ledger row by its key. Range and LIMIT keep the planner from reading and
  * sorting the whole campaign for every page, which it falls for where it knows nothing about a new one.
@@ -131,7 +135,7 @@ const PEOPLE = `
     LEFT JOIN LATERAL (SELECT * FROM communications l WHERE l.ledger_month = $2::date AND l.source_id = $3::uuid
       AND l.position = r.position AND l.step = 0 AND l.channel = $4 LIMIT 1) c ON true
   WHERE r.audience_id = $1 AND r.position BETWEEN $5 AND $6 AND c.retried_by IS NULL
-    AND ($7::text IS NULL OR coalesce(c.state, 'waiting') = $7) AND ($8::text IS NULL OR c.reason = $8)
+    AND ($7::text IS NULL OR coalesce(c.state, 'waiting') = $7) AND ($8::text IS NULL OR c.reason = $8 OR ${reasonToCount('c')} = $8)
   ORDER BY r.position LIMIT $9`;
 
 async function readWindow(
@@ -157,11 +161,11 @@ export interface ReasonCount {
 /** Counts the ledger itself: a second or so for a million people. Throws ARCHIVED. */
 export async function countReasons(tx: TenantTx, campaign: Campaign): Promise<ReasonCount[]> {
   const counts = await tx.$queryRaw<ReasonCount[]>`
-    SELECT c.state, c.reason, c.is_fish AS "isFish", count(*)::int AS people
+    SELECT c.state, ${Prisma.raw(reasonToCount('c'))} AS reason, c.is_fish AS "isFish", count(*)::int AS people
     FROM campaign_executions e
       JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = e.id
     WHERE e.campaign_id = ${campaign.id}::uuid AND e.execution_type <> 'test' AND c.retried_by IS NULL
-    GROUP BY 1, 2, 3 ORDER BY people DESC, c.state, c.reason`;
+    GROUP BY 1, 2, 3 ORDER BY people DESC, 1, 2`;
   await refuseArchived(tx, campaign.id);
   return counts;
 }

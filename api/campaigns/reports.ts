@@ -99,7 +99,8 @@ const reasons = defineRoute('campaigns:read', {
           }),
         ),
       }),
-      'How many people are in which state for which reason; who has not been reached is not counted',
+      'How many people are in which state for which reason; who has not been reached is not counted. `missing_variable` ' +
+        'is one reason here; the list of people says which one each lacks',
     ),
   },
 });

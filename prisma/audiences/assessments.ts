@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   AssessmentTally,
   createAssessor,
+  missingVariable,
   sameForAll,
   type Assessment,
   type MessageTerms,
@@ -125,7 +126,7 @@ async function applySame(
     await connection.query(
       `UPDATE campaign_recipients SET units = $2, skip_reason = NULL
          WHERE audience_id = $1 AND position BETWEEN $3 AND $4
-           AND (units <> $2 OR skip_reason = 'missing_variable')`,
+           AND (units <> $2 OR starts_with(skip_reason, 'missing_variable:'))`,
       [audienceId, same.units, from, from + PAGE_ROWS - 1],
     );
   }
@@ -161,7 +162,7 @@ async function assessEach(
     for (const row of rows) {
       const verdict = assessor(row);
       tally.add(verdict);
-      const skip = verdict.missing === null ? null : 'missing_variable';
+      const skip = verdict.missing === null ? null : missingVariable(verdict.missing);
       if (row.units !== verdict.units || row.skipReason !== skip)
         changed.push({ position: row.position, units: verdict.units, skip_reason: skip });
     }

@@ -34,7 +34,7 @@ interface PlacedRecipient {
   position: number;
   recipient: AudienceRecipient;
   units: number;
-  skipReason: 'missing_variable' | null;
+  skipReason: string | null;
 }
 
 const COLUMNS = `position, address, nome, phone, email, cpf_cnpj, idcob_contrato, custom_message, variables, time_zone,

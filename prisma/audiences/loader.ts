@@ -2,6 +2,7 @@ import type { AudienceColumns } from '../../domain/audience-columns';
 import {
   AssessmentTally,
   createAssessor,
+  missingVariable,
   type Assessment,
   type Assessor,
 } from '../../domain/audience-assessment';
@@ -141,12 +142,12 @@ export class AudienceLoader {
     if (corrected) this.#counts.corrected++;
     this.#timeZones.add(recipient.timeZone);
     let units = 1;
-    let skipReason: 'missing_variable' | null = null;
+    let skipReason: string | null = null;
     if (this.#assess !== null) {
       const verdict = this.#assess(recipient);
       this.#tally.add(verdict);
       units = verdict.units;
-      if (verdict.missing !== null) skipReason = 'missing_variable';
+      if (verdict.missing !== null) skipReason = missingVariable(verdict.missing);
     }
     this.#recipients.push({ position, recipient, units, skipReason });
   }
