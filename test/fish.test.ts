@@ -49,8 +49,8 @@ test.each([
 });
 
 test('a fish does not become a landline', async () => {
-  const { id } = (await fish('51 98765-4321')).body;
-  const moved = await ours.call('PATCH', `${PATH}/${id}`, { body: { phone: '5133334444' } });
+  const { id } = (await fish('61 98765-4321')).body;
+  const moved = await ours.call('PATCH', `${PATH}/${id}`, { body: { phone: '6133334444' } });
   expect(moved).toMatchObject({ status: 400, body: { errors: [{ detail: 'is a landline' }] } });
 });
 
