@@ -119,7 +119,7 @@ export const ResolveUnknownInput = z.strictObject({
       /** As the list of people shows them, with their `executionId`. */
       positions: z.array(z.int().min(0).max(2_147_483_647)).min(1).max(MOST_POSITIONS).optional(),
       /** The message's, as `no_answer`. */
-      reason: z.string().min(1).max(200).optional(),
+      reason: plainText(200).optional(),
     })
     .refine(({ executionId, positions }) => positions === undefined || executionId !== undefined, {
       path: ['executionId'],
