@@ -1,21 +1,12 @@
 // `npm run dev`: the whole stack on this machine, until Ctrl-C. Its data stays in the checkout.
-import { existsSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RegenteError } from '../domain/errors';
 import { openDatabase } from '../prisma/client';
-import { createDemoCompany, logIn, setUpAccount, type DemoPeople } from './demo/company';
+import { createDemoCompany, logIn, setUpAccount } from './demo/company';
+import { moveAccount, onOtherPorts, readDevState, writeDevState, type DevState } from './dev-state';
 import { startLocal, type Local } from './local';
 import { checkoutFolder, lockCheckout } from './stack/index';
-import { freePort, isListening } from './stack/ports';
-
-/** What a checkout keeps between two starts, beside its data. */
-interface DevState {
-  apiPort: number;
-  sandboxPort: number;
-  people: DemoPeople;
-  webhook: { url: string; secret: string };
-}
+import { holdPort, type HeldPort } from './stack/ports';
 
 const CHECKOUT = join(__dirname, '..');
 const say = (line: string): void => console.log(line);
@@ -37,23 +28,29 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const lock = await lockCheckout(CHECKOUT);
   const dir = await checkoutFolder(CHECKOUT);
-  const statePath = join(dir, 'dev.json');
-  const known = existsSync(statePath)
-    ? (JSON.parse(readFileSync(statePath, 'utf8')) as DevState)
-    : null;
-  const apiPort = known?.apiPort ?? ((await isListening(3000)) ? await freePort() : 3000);
-  const sandboxPort = known?.sandboxPort ?? (await freePort());
+  const known = readDevState(dir);
+  const ports = {
+    api: await hold('API', known?.apiPort ?? 3000),
+    sandbox: await hold('vendor', known?.sandboxPort ?? 0),
+  };
+  const onPorts = { apiPort: ports.api.port, sandboxPort: ports.sandbox.port };
+  const moved = known === null ? null : onOtherPorts(known, onPorts);
   const local = await startLocal({
     dir,
     ui: true,
-    apiPort,
-    sandbox: { port: sandboxPort, ...(known === null ? {} : webhooksTo(known.webhook)) },
-    settings: { PUBLIC_URL: `http://localhost:${apiPort}` },
+    ports,
+    ...(moved === null ? {} : { sandbox: webhooksTo(moved.webhook) }),
+    settings: { PUBLIC_URL: `http://localhost:${ports.api.port}` },
     logLevel: process.env['LOG_LEVEL'] ?? 'info',
     onProgress: say,
   });
-  const state = known ?? (await firstStart(local, apiPort, sandboxPort));
-  if (known === null) await writeFile(statePath, JSON.stringify(state, null, 2), { mode: 0o600 });
+  const state = moved ?? { ...onPorts, ...(await firstStart(local)) };
+  if (known !== null && known.sandboxPort !== state.sandboxPort) {
+    await moveAccount(local.api.url, state, local.sandbox.url).catch((error: unknown) =>
+      say(`The account at the stand-in vendor still has its old address: ${String(error)}`),
+    );
+  }
+  await writeDevState(dir, state);
   printAddresses(local, state);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
@@ -63,8 +60,16 @@ async function main(args: readonly string[]): Promise<void> {
   await lock.release();
 }
 
+/** The port of last time, or another one where somebody else has it by now. */
+async function hold(what: string, wanted: number): Promise<HeldPort> {
+  const held = await holdPort(wanted);
+  if (wanted !== 0 && held.port !== wanted)
+    say(`Port ${wanted} is taken by another program: the ${what} is on ${held.port} from now on.`);
+  return held;
+}
+
 /** A company to begin with: people, a wallet, an account at the stand-in vendor and a budget. */
-async function firstStart(local: Local, apiPort: number, sandboxPort: number): Promise<DevState> {
+async function firstStart(local: Local): Promise<Pick<DevState, 'people' | 'webhook'>> {
   const db = openDatabase({ url: local.config.DATABASE_URL, maxConnections: 2 });
   try {
     const people = await createDemoCompany(db);
@@ -76,7 +81,7 @@ async function firstStart(local: Local, apiPort: number, sandboxPort: number): P
     });
     const webhook = { url: account.webhookUrl, secret: account.webhookSecret };
     await local.sandbox.configure(webhooksTo(webhook));
-    return { apiPort, sandboxPort, people, webhook };
+    return { people, webhook };
   } finally {
     await db.close();
   }

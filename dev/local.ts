@@ -11,13 +11,14 @@ import { startSandboxProcess, type SandboxProcess } from './sandbox/remote';
 import { SANDBOX_TOKEN, type SandboxOptions } from './sandbox/index';
 import { bootstrapDatabase } from './stack/bootstrap';
 import { startStack, type Stack, type StackOptions } from './stack/index';
+import type { HeldPort } from './stack/ports';
 
 export interface LocalOptions {
   dir: StackOptions['dir'];
   keep?: boolean;
   ui?: boolean;
-  /** 0, the default, takes a free one. */
-  apiPort?: number;
+  /** Released right before they are listened on; free ones when left out. */
+  ports?: { api?: HeldPort; sandbox?: HeldPort };
   sandbox?: SandboxOptions;
   /** Over what `loadConfig` would find. */
   settings?: Record<string, string>;
@@ -45,7 +46,7 @@ interface Secrets {
 
 /** Starts everything in the order in which it is needed; what has been started is stopped again when a later part fails. */
 export async function startLocal(options: LocalOptions): Promise<Local> {
-  const { onProgress = () => undefined } = options;
+  const { onProgress = () => undefined, ports = {} } = options;
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
     // A part that cannot stop in order must not keep the others running.
@@ -69,7 +70,11 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
     });
     const applied = await migrate(urls);
     if (applied.length > 0) onProgress(`${applied.length} migrations applied`);
-    const sandbox = await startSandboxProcess(options.sandbox ?? {});
+    await ports.sandbox?.release();
+    const sandbox = await startSandboxProcess({
+      port: ports.sandbox?.port ?? 0,
+      ...options.sandbox,
+    });
     stops.push(() => sandbox.stop());
     const config = loadConfig({
       DATABASE_URL: urls.appUrl,
@@ -77,7 +82,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       TEMPORAL_ADDRESS: stack.temporalAddress,
       ENCRYPTION_KEY: encryptionKey,
       HOST: '127.0.0.1',
-      PORT: String(options.apiPort ?? 0),
+      PORT: String(ports.api?.port ?? 0),
       LOG_LEVEL: options.logLevel ?? 'warn',
       NOTICE_PROVIDER: 'sandbox',
       NOTICE_PROVIDER_CONFIG: JSON.stringify({
@@ -88,6 +93,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       ...options.settings,
     });
     const logger = createLogger(config.LOG_LEVEL, 'local');
+    await ports.api?.release();
     const api = await startApi(config, { logger });
     stops.push(() => api.stop());
     const worker = await startWorker(config, logger);

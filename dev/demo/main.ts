@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RegenteError } from '../../domain/errors';
 import { openDatabase } from '../../prisma/client';
 import { startLocal, type Local } from '../local';
-import { freePort } from '../stack/ports';
+import { holdPort } from '../stack/ports';
 import {
   countReasons,
   followCampaign,
@@ -38,13 +38,13 @@ async function main(args: readonly string[]): Promise<number> {
     if (!options.json) console.log(line);
   };
   const started = Date.now();
-  const port = await freePort();
+  const api = await holdPort(0);
   const local = await startLocal({
     dir: 'temporary',
     keep: options.keep,
     ui: options.keep,
-    apiPort: port,
-    settings: { PUBLIC_URL: `http://127.0.0.1:${port}`, DISPATCH_LANES: '4' },
+    ports: { api },
+    settings: { PUBLIC_URL: `http://127.0.0.1:${api.port}`, DISPATCH_LANES: '4' },
     logLevel: process.env['LOG_LEVEL'] ?? 'error',
     onProgress: say,
   });
