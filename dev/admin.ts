@@ -1,9 +1,10 @@
 // `npm run admin`: makes the first companies, people and keys, and keeps the months of the ledger. Each secret is
 // printed once and kept nowhere readable.
-import { loadAdminConfig, loadMigrateConfig, orExit } from '../config';
+import { loadAdminConfig, loadMigrateConfig, orExit, type AdminConfig } from '../config';
 import { RegenteError } from '../domain/errors';
 import { openDatabase } from '../prisma/client';
 import { parseLedgerCommand, runAdminCommand, UsageError, USAGE } from './admin-commands';
+import { findRunningDev } from './running';
 import { runLedgerCommand } from './ledger/commands';
 
 /** sysexits.h */
@@ -32,13 +33,30 @@ async function run(args: string[]): Promise<void> {
     await runLedgerCommand(ownerUrl, ledger, (line) => console.log(line));
     return;
   }
-  const config = orExit(loadAdminConfig);
+  const config = orExit(await environment());
   const db = openDatabase({ url: config.DATABASE_URL, maxConnections: 2 });
   try {
     for (const line of await runAdminCommand(db, config.PUBLIC_URL, args)) console.log(line);
   } finally {
     await db.close();
   }
+}
+
+/** Where no database is named, the one that `npm run dev` runs in this checkout. */
+async function environment(): Promise<() => AdminConfig> {
+  const { env } = process;
+  if ((env['DATABASE_URL'] ?? '') !== '') return () => loadAdminConfig(env);
+  const dev = await findRunningDev(process.cwd());
+  if (dev === null) {
+    console.error(
+      'Set DATABASE_URL to the database of an installation, or start npm run dev in this checkout first: then its database is used.',
+    );
+    return () => loadAdminConfig(env);
+  }
+  const { host, pathname } = new URL(dev.databaseUrl);
+  console.error(`Uses the database of the running npm run dev: ${host}${pathname}`);
+  return () =>
+    loadAdminConfig({ PUBLIC_URL: dev.publicUrl, ...env, DATABASE_URL: dev.databaseUrl });
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -5,6 +5,7 @@ import { openDatabase } from '../prisma/client';
 import { createDemoCompany, logIn, setUpAccount } from './demo/company';
 import { moveAccount, onOtherPorts, readDevState, writeDevState, type DevState } from './dev-state';
 import { startLocal, type Local } from './local';
+import { announceDev } from './running';
 import { checkoutFolder, lockCheckout } from './stack/index';
 import { holdPort, type HeldPort } from './stack/ports';
 
@@ -51,11 +52,14 @@ async function main(args: readonly string[]): Promise<void> {
     );
   }
   await writeDevState(dir, state);
+  const { DATABASE_URL: databaseUrl, PUBLIC_URL: publicUrl } = local.config;
+  const takeBack = await announceDev(dir, { databaseUrl, publicUrl });
   printAddresses(local, state);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
   say('Stopping …');
+  await takeBack();
   await local.stop();
   await lock.release();
 }

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { announceDev, readRunning } from '../dev/running';
 import { startTestApi, type TestApi } from './support/api';
 import { auditOf } from './support/audit';
 
@@ -19,9 +22,13 @@ interface Run {
 }
 
 /** As `npm run admin --` does it, in a process of its own. */
-async function admin(args: string[], env: Record<string, string> = {}): Promise<Run> {
-  const child = spawn(process.execPath, [TSX, 'dev/admin.ts', ...args], {
-    cwd: ROOT,
+async function admin(
+  args: string[],
+  env: Record<string, string> = {},
+  cwd: string = ROOT,
+): Promise<Run> {
+  const child = spawn(process.execPath, [TSX, join(ROOT, 'dev/admin.ts'), ...args], {
+    cwd,
     env: {
       PATH: process.env['PATH'],
       DATABASE_URL: api.database.appUrl,
@@ -89,6 +96,24 @@ test('staff of the operator is made in the platform company', async () => {
   expect(refused).toMatchObject({ status: 1, out: '', err: expect.stringContaining('platform') });
 });
 
+test('the stack that npm run dev runs in this checkout is found, and not once it has ended', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'regente-running-'));
+  try {
+    expect(readRunning(dir)).toBeNull();
+    const running = { databaseUrl: api.database.appUrl, publicUrl: 'http://localhost:3000' };
+    const takeBack = await announceDev(dir, running);
+    expect(readRunning(dir)).toEqual(running);
+    const path = join(dir, 'running.json');
+    const killed = readFileSync(path, 'utf8').replace(/"stamp":"[^"]*"/, '"stamp":"1"');
+    writeFileSync(path, killed);
+    expect(readRunning(dir)).toBeNull();
+    await takeBack();
+    expect(readRunning(dir)).toBeNull();
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 describe('what cannot be done', () => {
   test.each([
     ['no such command', ['company:destroy'], 'There is no command company:destroy'],
@@ -133,9 +158,12 @@ describe('what cannot be done', () => {
     ]);
   });
 
-  test('without a database it says which variable is missing', async () => {
-    const run = await admin(['company:create', '--slug', 'x', '--name', 'X'], { DATABASE_URL: '' });
-    expect(run).toMatchObject({ status: 78, err: expect.stringContaining('DATABASE_URL') });
+  test('without a database, and where no stack runs, it says which variable is missing and both ways', async () => {
+    const words = ['company:create', '--slug', 'x', '--name', 'X'];
+    const run = await admin(words, { DATABASE_URL: '' }, tmpdir());
+    expect(run.status).toBe(78);
+    expect(run.err).toContain('DATABASE_URL is not set');
+    expect(run.err).toMatch(/Set DATABASE_URL .* or start npm run dev/);
   });
 
   test('the ledger is for the owner of the tables', async () => {
