@@ -1,4 +1,5 @@
 import type { AudienceColumns } from './audience-columns';
+import { ROW_REFUSALS } from './audience-refusals';
 import { readRow, type AudienceRecipient } from './audience-rows';
 import type { ComposedMessage } from './campaign-messages';
 import { addressKind, type Channel } from './channels';
@@ -64,7 +65,7 @@ export function testRecipient(
   const at = columns.headers.indexOf(row.reject.column ?? 'to');
   const pointer = POINTERS[at] ?? `/recipient/variables/${row.reject.column ?? ''}`;
   throw new RegenteError('VALIDATION', `Not valid: ${pointer}.`, {
-    fields: [{ pointer, detail: row.reject.reason }],
+    fields: [{ pointer, detail: ROW_REFUSALS[row.reject.reason] }],
   });
 }
 

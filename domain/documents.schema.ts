@@ -1,11 +1,5 @@
 import { z } from 'zod';
-import { parseDocument, type DocumentRejectReason } from './documents';
-
-const REASONS: Readonly<Record<DocumentRejectReason, string>> = {
-  empty: 'is empty',
-  spreadsheet_damaged: 'was damaged by a spreadsheet (scientific notation)',
-  invalid_document: 'is not a valid CPF or CNPJ',
-};
+import { DOCUMENT_REFUSALS, parseDocument } from './documents';
 
 /** A CPF or CNPJ in any spelling; parsed to its digits (and capitals) alone. */
 export const DocumentText = z
@@ -14,6 +8,6 @@ export const DocumentText = z
   .transform((raw, context) => {
     const document = parseDocument(raw);
     if (document.ok) return document.value;
-    context.addIssue({ code: 'custom', message: REASONS[document.reason] });
+    context.addIssue({ code: 'custom', message: DOCUMENT_REFUSALS[document.reason] });
     return z.NEVER;
   });

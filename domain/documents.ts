@@ -1,5 +1,12 @@
 export type DocumentRejectReason = 'empty' | 'spreadsheet_damaged' | 'invalid_document';
 
+/** What is wrong with a document, said of its field. */
+export const DOCUMENT_REFUSALS: Readonly<Record<DocumentRejectReason, string>> = {
+  empty: 'is empty',
+  spreadsheet_damaged: 'was damaged by a spreadsheet (scientific notation)',
+  invalid_document: 'is not a valid CPF or CNPJ',
+};
+
 export type ParsedDocument =
   | { ok: true; kind: 'cpf' | 'cnpj'; value: string; corrected: boolean }
   | { ok: false; reason: DocumentRejectReason };

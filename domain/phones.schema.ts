@@ -1,18 +1,6 @@
 import { z } from 'zod';
-import { parsePhone, type PhoneRejectReason } from './phones';
-
-const REASONS: Readonly<Record<PhoneRejectReason, string>> = {
-  empty: 'is empty',
-  spreadsheet_damaged: 'was damaged by a spreadsheet (scientific notation)',
-  letters: 'contains letters',
-  several_numbers: 'contains several numbers',
-  missing_area_code: 'has no area code',
-  invalid_area_code: 'has an area code that does not exist',
-  wrong_length: 'has too few or too many digits',
-  landline: 'is a landline',
-  service_number: 'is a service number',
-  invalid_number: 'is not a phone number',
-};
+import { parsePhone } from './phones';
+import { PHONE_REFUSALS } from './phones/refusals';
 
 function phoneText(requireMobile: boolean) {
   return z
@@ -21,7 +9,7 @@ function phoneText(requireMobile: boolean) {
     .transform((raw, context) => {
       const phone = parsePhone(raw, { defaultCountry: 'BR', requireMobile });
       if (phone.ok) return phone.e164;
-      context.addIssue({ code: 'custom', message: REASONS[phone.reason] });
+      context.addIssue({ code: 'custom', message: PHONE_REFUSALS[phone.reason] });
       return z.NEVER;
     });
 }

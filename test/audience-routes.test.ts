@@ -109,8 +109,8 @@ describe('an uploaded file', () => {
   });
 
   test.each([
-    ['a column that is not there', '?map[phone]=fax', 400, '/mapping/phone'],
-    ['a field that is none', '?mapping=%7B%22fax%22%3A%22x%22%7D', 400, 'fax'],
+    ['a column that is not there', '?map[phone]=fax', 400, 'map[phone]'],
+    ['a field that is none', '?mapping=%7B%22fax%22%3A%22x%22%7D', 400, 'map[fax]'],
     ['an unknown field beside good ones', '?map[phone]=telefone&map[foo]=x', 400, 'map[foo]'],
     ['a mapping that is no JSON', '?mapping=phone', 400, 'mapping'],
     ['a name with control characters', '?fileName=a%00b', 400, 'fileName'],

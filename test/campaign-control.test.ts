@@ -166,7 +166,10 @@ describe('a test send', () => {
     expect((await send(id, { to, recipient })).body.state).toBe('sent');
     expect(world.bench.sandbox.messages()).toMatchObject([{ body: 'Bia, seu saldo é R$ 10,00' }]);
     const landline = await send(id, { to: '1133334444', recipient });
-    expect([landline.status, landline.body.errors]).toMatchObject([400, [{ pointer: '/to' }]]);
+    expect([landline.status, landline.body.errors]).toMatchObject([
+      400,
+      [{ pointer: '/to', detail: 'is a landline' }],
+    ]);
   });
 
   test('does not pass the blocklist, nor a spent budget', async () => {

@@ -1,3 +1,4 @@
+import type { ZodError } from 'zod';
 import { AUDIENCE_FIELDS, type ColumnMapping } from '../../domain/audience-columns';
 import { ColumnMappingInput } from '../../domain/audiences.schema';
 import { RegenteError } from '../../domain/errors';
@@ -16,14 +17,14 @@ export function mappingOf(c: AppContext, mapping: string | undefined): ColumnMap
     if (column !== undefined) given[field] = column;
   }
   refuseUnknown([
-    ...Object.keys(given).map((name) => ({ name, pointer: name })),
+    ...Object.keys(given).map((name) => ({ name, pointer: `map[${name}]` })),
     ...Object.keys(c.req.query()).flatMap((pointer) => {
       const name = MAPPED.exec(pointer)?.[1];
       return name === undefined ? [] : [{ name, pointer }];
     }),
   ]);
   const parsed = ColumnMappingInput.safeParse(given);
-  if (!parsed.success) throw validationError(parsed.error, 'query');
+  if (!parsed.success) throw refusal(parsed.error);
   return parsed.data;
 }
 
@@ -40,6 +41,14 @@ function refuseUnknown(given: readonly { name: string; pointer: string }[]): voi
   const names = fields.map(({ pointer }) => pointer).join(', ');
   throw new RegenteError('VALIDATION', `Not valid: ${names}. Fields are ${known.join(', ')}.`, {
     fields,
+  });
+}
+
+/** Points at the parameter of the field, by which it can be named alone, also where `mapping` named it. */
+function refusal(error: ZodError): RegenteError {
+  const { message, fields } = validationError(error, 'query');
+  return new RegenteError('VALIDATION', message, {
+    fields: fields.map(({ pointer, detail }) => ({ pointer: `map[${pointer}]`, detail })),
   });
 }
 
