@@ -149,7 +149,7 @@ async function conclude(
   }
 }
 
-/** What becomes of a row whose caller never said what came of it (dispatch protocol §5). */
+/** What becomes of a row whose caller never said what came of it (ARCHITECTURE.md, After a crash). */
 async function reconcile(
   sender: Sender,
   notice: Notice,

@@ -79,7 +79,7 @@ export interface TransitionResult {
   isTest: boolean;
 }
 
-/** Takes the execution's lock alone: no mark begins or is under way while it is held (protocol §2). */
+/** Takes the execution's lock alone: no mark begins or is under way while it is held. */
 export async function lockExecution(tx: TenantTx, executionId: string): Promise<void> {
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(execution_lock(${executionId}::uuid))`;
 }

@@ -4,7 +4,7 @@ import { PrismaClient } from './generated/client';
 
 /**
  * How long a connection of the application may hold anything: all shorter than the lease of a mark, so that a
- * process frozen inside a transaction lets go before its marks can be taken for dead (dispatch protocol §2).
+ * process frozen inside a transaction lets go before its marks can be taken for dead (ARCHITECTURE.md, After a crash).
  */
 const DISPATCH_SETTINGS = settings({
   statement_timeout: 3_000,

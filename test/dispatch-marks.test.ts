@@ -38,7 +38,7 @@ const readState = async ({ executionId }: Race): Promise<unknown> => {
   return rows[0]?.['state'];
 };
 
-describe('the lock of an execution (protocol §2)', () => {
+describe('the lock of an execution', () => {
   test('a pause that waits behind marks is not overtaken by later ones', async () => {
     const race = await startRace(field, { recipients: 40, lanes: 2, batchSize: 20 });
     const [first, second] = [await claim(field.db, race, 0), await claim(field.db, race, 1)];
@@ -143,7 +143,7 @@ describe('the lock of an execution (protocol §2)', () => {
   });
 });
 
-describe('the fence (protocol §3.1)', () => {
+describe('the fence', () => {
   test('of two claimers of one batch the second waits, and the first can do nothing any more', async () => {
     const race = await startRace(field, { recipients: 10 });
     const held = await hold(field);

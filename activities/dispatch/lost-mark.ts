@@ -6,8 +6,8 @@ const TRIES = 10;
 const PAUSE_MS = 500;
 
 /**
- * The positions that a mark has taken, read back after its answer was lost (protocol §3.4). None when the database
- * does not come back in time: the reconcile then finds them like those of any caller that is gone.
+ * The positions that a mark has taken, read back after its answer was lost. None when the database does not come back
+ * in time: the reconcile then finds them like those of any caller that is gone.
  */
 export async function findLostMark(
   { db, logger }: Turn,

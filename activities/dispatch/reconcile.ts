@@ -27,8 +27,9 @@ const RETRY_MS = 5_000;
 const MOST_STEPS = 100;
 
 /**
- * Finds out what became of a held batch's rows in `sending` (protocol §5): repeated with the same key, looked up, or
- * declared unknown, by what the vendor promises. Rows of a caller that may still be calling are waited for.
+ * Finds out what became of a held batch's rows in `sending` (ARCHITECTURE.md, After a crash): repeated with the same
+ * key, looked up, or declared unknown, by what the vendor promises. Rows of a caller that may still be calling are
+ * waited for.
  */
 export async function reconcileBatch(
   turn: Turn,

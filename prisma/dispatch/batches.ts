@@ -37,7 +37,10 @@ interface ClaimRow {
   wait_reason: string | null;
 }
 
-/** Takes the lane's next batch (protocol §3.1); `fromSeq` only spares looking at batches known to be closed. */
+/**
+ * Takes the lane's next batch and raises its attempt, which is the fence; `fromSeq` only spares looking at batches
+ * known to be closed.
+ */
 export async function claimBatch(
   db: Database,
   ref: ExecutionRef,
@@ -75,8 +78,8 @@ export async function claimBatch(
 export type CloseOutcome = 'closed' | 'open' | 'waiting' | 'sending' | 'fenced';
 
 /**
- * Ends the work on a batch and books its money (protocol §3.7). With `parkMs`, a batch whose rows in `sending` must be
- * waited for leaves the lane free for its other batches for so long.
+ * Ends the work on a batch and books its money. With `parkMs`, a batch whose rows in `sending` must be waited for
+ * leaves the lane free for its other batches for so long.
  */
 export async function closeBatch(
   db: Database,
@@ -104,7 +107,7 @@ export type CancelResult =
   | { outcome: 'done' }
   | { outcome: 'stopped' };
 
-/** Cancels whom the next unclosed batch has not reached (protocol §4). */
+/** Cancels whom the next unclosed batch has not reached. */
 export async function cancelBatch(
   db: Database,
   ref: ExecutionRef,

@@ -55,7 +55,7 @@ interface MarkRow {
   messages: PersonTuple[] | null;
 }
 
-/** Applies the gate to the next people of a held batch and marks those who pass (protocol §3.4). */
+/** Applies the gate to the next people of a held batch and marks those who pass: nobody is called without it. */
 export async function markPeople(
   db: Database,
   batch: HeldBatch,
@@ -87,7 +87,7 @@ export async function markPeople(
   };
 }
 
-/** Takes open rows for a repeat with the same key (protocol §5). */
+/** Takes open rows for a repeat with the same key: those of ended marks, and those whose lease and grace are over. */
 export async function remarkPeople(
   db: Database,
   batch: HeldBatch,
@@ -163,7 +163,7 @@ interface SettleRow {
   late: number;
 }
 
-/** Writes results down, once, with the money (protocol §3.6). */
+/** Writes results down, once, and moves the money of the rows that changed. */
 export async function settlePeople(
   db: Database,
   batch: HeldBatch,
