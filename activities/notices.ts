@@ -1,6 +1,6 @@
 import { RegenteError } from '../domain/errors';
 import { noticeSubject, noticeText } from '../domain/notices';
-import { reconcileStep } from '../domain/reconcile';
+import { graceAfterLeaseMs, reconcileStep } from '../domain/reconcile';
 import type { Database } from '../prisma/client';
 import type { Encryption } from '../prisma/encryption';
 import {
@@ -42,8 +42,6 @@ export interface SendNoticeResult {
 }
 
 const RETRY_MS = 5_000;
-/** A call may last this much longer than its timeout before its row is touched by somebody else. */
-const MARGIN_MS = 1_000;
 
 export function createNoticeActivities(deps: NoticeDeps) {
   const { leaseMs = 4_000, requestTimeoutMs = 10_000 } = deps;
@@ -145,7 +143,7 @@ async function conclude(
     }
     case 'ambiguous':
       // The row stays open; the next attempt asks what the provider's promises allow.
-      throw again(result.code, sender.leaseMs + sender.requestTimeoutMs + MARGIN_MS);
+      throw again(result.code, sender.leaseMs + graceAfterLeaseMs(sender.requestTimeoutMs));
   }
 }
 
@@ -156,7 +154,7 @@ async function reconcile(
   open: Extract<NoticeMark, { kind: 'open' }>,
 ): Promise<SendNoticeResult> {
   const { requestTimeoutMs, leaseMs } = sender;
-  const quietAtMs = open.callBeforeMs + requestTimeoutMs + MARGIN_MS;
+  const quietAtMs = open.callBeforeMs + graceAfterLeaseMs(requestTimeoutMs);
   if (open.nowMs < quietAtMs) throw again('IN_FLIGHT', quietAtMs - open.nowMs);
   const provider = providerOf(sender);
   const step = reconcileStep(

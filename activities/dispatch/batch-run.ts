@@ -1,34 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { WaitReason } from '../../domain/campaigns';
 import { noteWaiting } from '../../prisma/campaign-executions';
 import { markPeople, type HeldBatch, type MarkResult } from '../../prisma/dispatch/messages';
 import { sqlState } from '../../prisma/errors';
 import { withTenant } from '../../prisma/tenant';
 import { gatedPeople } from '../../telemetry/metrics';
 import type { CallReport } from './assess';
+import { endAfter, INLINE_WAIT_MS, type BatchEnd } from './batch-end';
 import { callAndSettle, createLease, SAFETY_MS, settleUntilDone, type MarkedCall } from './call';
 import { findLostMark } from './lost-mark';
 import { callableForMs, closedZones } from './send-time';
 import { countWait } from './tally';
 import type { Turn } from './turn';
-
-/** How the work on a batch ended. */
-export type BatchEnd =
-  | { kind: 'finished' }
-  /** The turn is over; the batch goes on in the next one. */
-  | { kind: 'interrupted' }
-  /** Another attempt holds the batch. */
-  | { kind: 'fenced' }
-  /** The campaign is not PROCESSING any more. */
-  | { kind: 'stopped' }
-  /** The batch's reservation did not cover the next person. */
-  | { kind: 'short' }
-  | { kind: 'wait'; reason: WaitReason; waitMs: number }
-  /** Rows in `sending` must be waited for; the lane's other batches need not. */
-  | { kind: 'parked'; waitMs: number }
-  /** The vendor refuses the account itself. */
-  | { kind: 'refused'; reason: string };
 
 /** The batch goes on after a moment, for which nobody else has to wait. */
 interface Pause {
@@ -36,8 +19,6 @@ interface Pause {
   waitMs: number;
 }
 
-/** Shorter waits are spent here; longer ones are the workflow's timer. */
-const INLINE_WAIT_MS = 1_500;
 /** Micro-batches of one lane that are with the vendor while the next one is marked. */
 const PIPELINE = 2;
 
@@ -173,16 +154,11 @@ async function clearWaiting(turn: Turn): Promise<void> {
   await withTenant(db, execution.companyId, (tx) => noteWaiting(tx, execution.id, null));
 }
 
-/** What the answers of the vendor mean for the rest of the batch. */
+/** The first end that what was learned calls for; all of it is forgotten when there is none. */
 function endOf(reports: CallReport[]): BatchEnd | undefined {
   for (const report of reports) {
-    if (report.kind === 'refused') return { kind: 'refused', reason: 'credentials_refused' };
-    // The next turn opens the account with its new config.
-    if (report.kind === 'replaced') return { kind: 'interrupted' };
-    if (report.kind === 'slower')
-      return { kind: 'wait', reason: 'rate_limit', waitMs: report.waitMs };
-    if (report.kind === 'down')
-      return { kind: 'wait', reason: 'provider_down', waitMs: report.waitMs };
+    const end = endAfter(report);
+    if (end !== undefined) return end;
   }
   reports.length = 0;
   return undefined;

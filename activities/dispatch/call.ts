@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageReference } from '../../domain/communications';
+import { graceAfterLeaseMs } from '../../domain/reconcile';
 import {
   settlePeople,
   type HeldBatch,
@@ -12,7 +13,7 @@ import { providerBatchSeconds, settleRetries } from '../../telemetry/metrics';
 import { traced } from '../../telemetry/traces';
 import { assess, slowDown, type CallReport } from './assess';
 import { countSettled } from './tally';
-import { graceMs, type Turn } from './turn';
+import type { Turn } from './turn';
 
 /** The right to begin calls, by this machine's own clocks. */
 export interface Lease {
@@ -159,7 +160,7 @@ export async function settleUntilDone(
   const { idempotency, lookup } = turn.account.provider.capabilities;
   const input: SettleInput = {
     markId,
-    graceMs: graceMs(turn.settings),
+    graceMs: graceAfterLeaseMs(turn.settings.providerTimeoutMs),
     durable: idempotency === false && lookup === false,
     settlements,
   };

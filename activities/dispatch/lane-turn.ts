@@ -5,7 +5,8 @@ import { claimBatch, closeBatch, type ClaimResult } from '../../prisma/dispatch/
 import type { HeldBatch } from '../../prisma/dispatch/messages';
 import { withTenant } from '../../prisma/tenant';
 import { isOutage } from './assess';
-import { runBatch, type BatchEnd } from './batch-run';
+import type { BatchEnd } from './batch-end';
+import { runBatch } from './batch-run';
 import { reconcileBatch, type ReconcileEnd } from './reconcile';
 import { changeState } from './state-change';
 import { countWait } from './tally';

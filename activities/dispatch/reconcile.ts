@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageReference } from '../../domain/communications';
-import { MOST_TRIES, pauseAfterMs, reconcileStep } from '../../domain/reconcile';
+import { graceAfterLeaseMs, MOST_TRIES, pauseAfterMs, reconcileStep } from '../../domain/reconcile';
 import {
   listOpenRows,
   remarkPeople,
@@ -10,10 +10,10 @@ import {
   type Settlement,
 } from '../../prisma/dispatch/messages';
 import type { LookupResult } from '../../providers/messaging/port';
-import type { BatchEnd } from './batch-run';
+import { endAfter, INLINE_WAIT_MS, type BatchEnd } from './batch-end';
 import { callAndSettle, createLease, SAFETY_MS, settleUntilDone } from './call';
 import { callableForMs, repeatableFromMs } from './send-time';
-import { graceMs, type Turn } from './turn';
+import type { Turn } from './turn';
 
 export type ReconcileEnd =
   | { kind: 'clean' }
@@ -21,7 +21,6 @@ export type ReconcileEnd =
   /** Nothing can be found out before `waitMs` are over. */
   | { kind: 'later'; waitMs: number };
 
-const INLINE_WAIT_MS = 1_500;
 const RETRY_MS = 5_000;
 /** Without a pause; more than any batch needs, so whoever gets here finds out nothing (fenced, most likely). */
 const MOST_STEPS = 100;
@@ -92,7 +91,9 @@ function sortRows(
 
 /** After which moment nobody is calling for this row any more. */
 function endedAtMs(turn: Turn, row: OpenRow): number {
-  return turn.endedMarks.has(row.markId) ? 0 : row.callBeforeMs + graceMs(turn.settings) + 1;
+  return turn.endedMarks.has(row.markId)
+    ? 0
+    : row.callBeforeMs + graceAfterLeaseMs(turn.settings.providerTimeoutMs) + 1;
 }
 
 async function takeSteps(
@@ -128,7 +129,7 @@ async function repeat(
     positions: rows.slice(0, settings.microBatch).map((row) => row.position),
     endedMarks: [...turn.endedMarks],
     leaseMs,
-    graceMs: graceMs(settings),
+    graceMs: graceAfterLeaseMs(settings.providerTimeoutMs),
   });
   if (marked.outcome !== 'marked') return { kind: marked.outcome };
   if (marked.people.length === 0) return undefined;
@@ -138,18 +139,7 @@ async function repeat(
     people: marked.people,
     isRepeat: true,
   });
-  switch (report.kind) {
-    case 'fine':
-      return undefined;
-    case 'refused':
-      return { kind: 'refused', reason: 'credentials_refused' };
-    case 'replaced':
-      return { kind: 'interrupted' };
-    case 'slower':
-      return { kind: 'wait', reason: 'rate_limit', waitMs: report.waitMs };
-    case 'down':
-      return { kind: 'wait', reason: 'provider_down', waitMs: report.waitMs };
-  }
+  return endAfter(report);
 }
 
 /** Asks the vendor by our reference. False when it could not be asked. */

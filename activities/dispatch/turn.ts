@@ -1,5 +1,4 @@
 import { createComposer, type Composer } from '../../domain/campaign-messages';
-import { graceAfterLeaseMs } from '../../domain/reconcile';
 import type { ExecutionView } from '../../prisma/campaign-executions';
 import type { Database } from '../../prisma/client';
 import type { Logger } from '../../telemetry';
@@ -57,7 +56,3 @@ export async function createTurn(
     isOver,
   };
 }
-
-/** After how long rows of an unknown caller are touched: its request may last that long after the lease. */
-export const graceMs = (settings: DispatchSettings): number =>
-  graceAfterLeaseMs(settings.providerTimeoutMs);
