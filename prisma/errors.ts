@@ -91,11 +91,38 @@ export function fromDatabase(error: unknown): unknown {
 
 /** A mistake of ours: the whole call stands in the message, and what is wrong with it in the last line. */
 function withoutValues({ name, message, stack = '' }: Error): Error {
-  const short = new Error(message.trim().split('\n').at(-1));
-  short.name = name;
+  return withFrames(new Error(message.trim().split('\n').at(-1)), name, stack);
+}
+
+/**
+ * An error as it may leave the process: where database or driver have thrown, texts show the values of rows, so only
+ * our own messages, the class, the code and the frames are kept down the chain of causes. Any other error stays itself.
+ */
+export function withoutDriverTexts(error: unknown): unknown {
+  const isDriverError =
+    error instanceof RegenteError ||
+    sqlState(error) !== undefined ||
+    error instanceof Prisma.PrismaClientKnownRequestError ||
+    error instanceof Prisma.PrismaClientUnknownRequestError;
+  return isDriverError ? bare(error) : error;
+}
+
+function bare(error: unknown): Error | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { name, stack = '', cause } = error;
+  const code = sqlState(error) ?? (error as { code?: unknown }).code;
+  const kept = new Error(error instanceof RegenteError ? error.message : String(code), {
+    cause: bare(cause),
+  });
+  return withFrames(kept, name, stack);
+}
+
+/** Of a stack only the frames: its head is the message. */
+function withFrames(error: Error, name: string, stack: string): Error {
+  error.name = name;
   const frames = stack.split('\n').filter((line) => /^ {4}at /.test(line));
-  short.stack = [`${name}: ${short.message}`, ...frames].join('\n');
-  return short;
+  error.stack = [`${name}: ${error.message}`, ...frames].join('\n');
+  return error;
 }
 
 const conflict = (message: string, cause: unknown): RegenteError =>

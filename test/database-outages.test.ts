@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
-import { toApplicationFailure } from '../activities/errors';
+import { toFailure } from '../activities/errors';
 import { RegenteError } from '../domain/errors';
 import { withTenant, withTenantConnection } from '../prisma/tenant';
 import { startTestApi, type TestApi } from './support/api';
@@ -92,7 +92,7 @@ describe('two that wait for each other', () => {
       expect(lost).toHaveLength(1);
       const error: unknown = lost[0]?.reason;
       expect(error).toMatchObject({ ...unavailable, retryAfterMs: expect.any(Number) });
-      expect(toApplicationFailure(error as RegenteError)).toMatchObject({
+      expect(toFailure(error)).toMatchObject({
         type: 'UNAVAILABLE',
         nonRetryable: false,
         nextRetryDelay: expect.any(Number),

@@ -9,9 +9,7 @@ import {
   type WorkerOptions as TemporalWorkerOptions,
 } from '@temporalio/worker';
 import { createActivities, type ActivityDeps } from '../activities/index';
-import { toApplicationFailure } from '../activities/errors';
-import { RegenteError } from '../domain/errors';
-import { fromDatabase } from '../prisma/errors';
+import { toFailure } from '../activities/errors';
 import { TRACE_HEADER, traced } from '../telemetry/traces';
 import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
 import { workflowBundle } from './bundle';
@@ -44,8 +42,7 @@ const aroundActivities: ActivityInboundCallsInterceptor = {
         next(input),
       );
     } catch (error) {
-      const known = fromDatabase(error);
-      throw known instanceof RegenteError ? toApplicationFailure(known) : known;
+      throw toFailure(error);
     } finally {
       clearInterval(beat);
     }
