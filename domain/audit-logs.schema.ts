@@ -9,9 +9,8 @@ export const AuditLogFilter = z.object({
   entityId: z.string().max(100).optional(),
   /** `<entity>.<verb>`, as `wallet.create`. */
   action: z.string().max(100).optional(),
-  /** The first instant. */
-  from: instant,
+  createdFrom: instant,
   /** The first instant that is too late. */
-  to: instant,
+  createdUntil: instant,
 });
 export type AuditLogFilter = z.infer<typeof AuditLogFilter>;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BILLING_UNITS } from './brokers';
 import { CHANNELS } from './channels';
 import { Price } from './money.schema';
-import { plainText } from './plain-text.schema';
+import { plainText, SearchText } from './plain-text.schema';
 
 /** Messages per second of the provider account, up to three places. */
 const RatePerSecond = z.number().positive().max(1_000_000).multipleOf(0.001);
@@ -28,7 +28,7 @@ export const BrokerPatch = Fields.partial();
 export type BrokerPatch = z.infer<typeof BrokerPatch>;
 
 export const BrokerFilter = z.object({
-  name: z.string().max(200).optional(),
+  text: SearchText.optional(),
   provider: z.string().max(50).optional(),
   channel: z.enum(CHANNELS).optional(),
 });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CAMPAIGN_STATES } from './campaigns';
 import { BUDGET_POLICIES, THROTTLING_TYPES } from './campaign-settings';
 import { RECIPIENT_STATES } from './communications';
-import { plainText, writtenText } from './plain-text.schema';
+import { plainText, SearchText, writtenText } from './plain-text.schema';
 import { placeholderProblem } from './template-syntax';
 
 const Instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
@@ -84,7 +84,7 @@ export const CampaignFilter = z.object({
   createdFrom: Instant.optional(),
   createdUntil: Instant.optional(),
   /** Part of the name, the description or the agendamentoId. */
-  text: z.string().max(200).optional(),
+  text: SearchText.optional(),
   awaitingMyApproval: z.stringbool().optional(),
 });
 export type CampaignFilter = z.infer<typeof CampaignFilter>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BACKUP_INTERVALS, isCurrency, isTimeZone } from './companies';
-import { plainText } from './plain-text.schema';
+import { plainText, SearchText } from './plain-text.schema';
 
 const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be HH:mm');
 
@@ -71,4 +71,4 @@ export const CompanyPatch = z
   .partial();
 export type CompanyPatch = z.infer<typeof CompanyPatch>;
 
-export const CompanyFilter = z.object({ text: z.string().max(200).optional() });
+export const CompanyFilter = z.object({ text: SearchText.optional() });

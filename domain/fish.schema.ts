@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MobileText, PhoneText } from './phones.schema';
-import { plainText } from './plain-text.schema';
+import { plainText, SearchText } from './plain-text.schema';
 
 /** Somebody of the company who receives every campaign, to see that it goes out. */
 export const FishInput = z.strictObject({
@@ -14,7 +14,7 @@ export const FishPatch = FishInput.partial();
 export type FishPatch = z.infer<typeof FishPatch>;
 
 export const FishFilter = z.object({
-  name: z.string().max(200).optional(),
+  text: SearchText.optional(),
   phone: PhoneText.optional(),
 });
 export type FishFilter = z.infer<typeof FishFilter>;

@@ -10,6 +10,9 @@ export function plainText(maxLength: number) {
     .regex(/^\P{Cc}*$/u, 'must not contain control characters');
 }
 
+/** A part of a text that is looked for, in any case. */
+export const SearchText = z.string().max(200);
+
 /** Text for people in any number of lines, which may be none: of control characters only tabs and line breaks. */
 export function writtenText(maxLength: number) {
   return z

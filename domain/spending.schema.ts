@@ -2,10 +2,10 @@ import { z } from 'zod';
 
 const YearMonth = z.string().regex(/^2\d{3}-(0[1-9]|1[0-2])$/, 'must be a month, as 2026-01');
 
-/** Months from and to, both included; without them, everything that was ever spent. */
+/** Months, both included; without them, everything that was ever spent. */
 export const SpendingFilter = z.object({
-  from: YearMonth.optional(),
-  to: YearMonth.optional(),
+  fromMonth: YearMonth.optional(),
+  toMonth: YearMonth.optional(),
   walletId: z.uuid().optional(),
   brokerId: z.uuid().optional(),
 });

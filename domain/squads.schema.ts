@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { plainText } from './plain-text.schema';
+import { plainText, SearchText } from './plain-text.schema';
 
 const SQUAD_TYPES = ['sales', 'pre_sales', 'cs'] as const;
 
@@ -23,7 +23,7 @@ export const SquadPatch = z.strictObject(fields).partial();
 export type SquadPatch = z.infer<typeof SquadPatch>;
 
 export const SquadFilter = z.object({
-  text: z.string().max(200).optional(),
+  text: SearchText.optional(),
   type: z.enum(SQUAD_TYPES).optional(),
 });
 export type SquadFilter = z.infer<typeof SquadFilter>;

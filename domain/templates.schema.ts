@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { plainText, writtenText } from './plain-text.schema';
+import { plainText, SearchText, writtenText } from './plain-text.schema';
 
 const Content = writtenText(5_000).min(1);
 const Variables = z.record(z.string().min(1).max(40), plainText(80));
@@ -21,7 +21,7 @@ export const TemplatePatch = Fields.partial();
 export type TemplatePatch = z.infer<typeof TemplatePatch>;
 
 export const TemplateFilter = z.object({
-  name: z.string().max(200).optional(),
+  text: SearchText.optional(),
   templateCode: z.string().max(200).optional(),
 });
 export type TemplateFilter = z.infer<typeof TemplateFilter>;

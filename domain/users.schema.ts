@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { NewPassword } from './passwords.schema';
 import { ROLES } from './permissions';
-import { plainText } from './plain-text.schema';
+import { plainText, SearchText } from './plain-text.schema';
 import { USER_AREAS, USER_STATUSES } from './users';
 
 const link = z.url({ protocol: /^https?$/ }).max(500);
@@ -37,7 +37,7 @@ export const UserFilter = z.object({
   role: z.enum(ROLES).optional(),
   area: z.enum(USER_AREAS).optional(),
   /** A part of the name or of the e-mail address. */
-  text: z.string().max(200).optional(),
+  text: SearchText.optional(),
 });
 export type UserFilter = z.infer<typeof UserFilter>;
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { plainText } from './plain-text.schema';
+import { plainText, SearchText } from './plain-text.schema';
 
 /** Who pays: a portfolio of a client of the company. `idgisAmbiente` is its id in the legacy systems. */
 export const WalletInput = z.strictObject({
@@ -12,7 +12,7 @@ export const WalletPatch = WalletInput.partial();
 export type WalletPatch = z.infer<typeof WalletPatch>;
 
 export const WalletFilter = z.object({
-  name: z.string().max(200).optional(),
+  text: SearchText.optional(),
   idgisAmbiente: z.coerce.number().int().optional(),
 });
 export type WalletFilter = z.infer<typeof WalletFilter>;

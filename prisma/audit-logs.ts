@@ -66,12 +66,12 @@ function redact(value: unknown): Prisma.InputJsonValue | null {
 /** The company's audit, newest first. */
 export async function listAuditLogs(
   tx: TenantTx,
-  { from, to, ...filter }: AuditLogFilter,
+  { createdFrom, createdUntil, ...filter }: AuditLogFilter,
   { after, ...page }: PageArgs,
 ): Promise<AuditLog[]> {
   const createdAt = {
-    ...(from === undefined ? {} : { gte: new Date(from) }),
-    ...(to === undefined ? {} : { lt: new Date(to) }),
+    ...(createdFrom === undefined ? {} : { gte: new Date(createdFrom) }),
+    ...(createdUntil === undefined ? {} : { lt: new Date(createdUntil) }),
   };
   return tx.auditLog.findMany({ where: { ...after, ...filter, createdAt }, ...page });
 }

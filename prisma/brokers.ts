@@ -15,7 +15,7 @@ export async function listBrokers(
 ): Promise<Broker[]> {
   const { provider, channel } = filter;
   return tx.broker.findMany({
-    where: { ...after, name: containing(filter.name), provider, channel },
+    where: { ...after, name: containing(filter.text), provider, channel },
     ...page,
   });
 }

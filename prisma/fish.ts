@@ -17,7 +17,7 @@ export async function listFish(
   { after, ...page }: PageArgs,
 ): Promise<FishContact[]> {
   return tx.fishContact.findMany({
-    where: { ...after, name: containing(filter.name), phone: filter.phone },
+    where: { ...after, name: containing(filter.text), phone: filter.phone },
     ...page,
   });
 }

@@ -15,7 +15,7 @@ export interface Spending {
 
 /** Refunds count against the month of the charge that they give back. */
 export async function spendingReport(tx: TenantTx, filter: SpendingFilter): Promise<Spending[]> {
-  const { from = '2000-01', to = '2999-12', walletId, brokerId } = filter;
+  const { fromMonth = '2000-01', toMonth = '2999-12', walletId, brokerId } = filter;
   const rows = await tx.$queryRaw<(Omit<Spending, 'amount'> & { amount: Prisma.Decimal })[]>`
     SELECT w.id AS "walletId", w.name AS "walletName", b.id AS "brokerId", b.name AS "brokerName",
       format('%s-%s', g.year, lpad(g.month::text, 2, '0')) AS month,
@@ -24,7 +24,7 @@ export async function spendingReport(tx: TenantTx, filter: SpendingFilter): Prom
       JOIN budgets g ON g.company_id = c.company_id AND g.id = c.budget_id
       JOIN wallets w ON w.company_id = g.company_id AND w.id = g.wallet_id
       JOIN brokers b ON b.company_id = c.company_id AND b.id = c.broker_id
-    WHERE g.year * 12 + g.month BETWEEN ${monthNumber(from)}::int AND ${monthNumber(to)}::int
+    WHERE g.year * 12 + g.month BETWEEN ${monthNumber(fromMonth)}::int AND ${monthNumber(toMonth)}::int
       ${walletId === undefined ? Prisma.empty : Prisma.sql`AND g.wallet_id = ${walletId}::uuid`}
       ${brokerId === undefined ? Prisma.empty : Prisma.sql`AND c.broker_id = ${brokerId}::uuid`}
     GROUP BY w.id, b.id, g.year, g.month

@@ -26,7 +26,7 @@ export async function listTemplates(
   { after, ...page }: PageArgs,
 ): Promise<Template[]> {
   return tx.template.findMany({
-    where: { ...after, name: containing(filter.name), templateCode: filter.templateCode },
+    where: { ...after, name: containing(filter.text), templateCode: filter.templateCode },
     ...page,
   });
 }

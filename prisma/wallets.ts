@@ -17,7 +17,7 @@ export async function listWallets(
   { after, ...page }: PageArgs,
 ): Promise<Wallet[]> {
   return tx.wallet.findMany({
-    where: { ...after, name: containing(filter.name), idgisAmbiente: filter.idgisAmbiente },
+    where: { ...after, name: containing(filter.text), idgisAmbiente: filter.idgisAmbiente },
     ...page,
   });
 }

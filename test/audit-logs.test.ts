@@ -59,9 +59,11 @@ test('lines are filtered by actor, kind of actor, entity, action and time', asyn
   expect(await actions('action=company.update')).toEqual(['company.update']);
   const { createdAt } = (await list('entityType=company')).body.items[0];
   const after = new Date(Date.parse(createdAt) + 1).toISOString();
-  expect(await actions(`from=${createdAt}&to=${after}&entityType=company`)).toHaveLength(1);
-  expect(await actions(`to=${createdAt}&entityType=company`)).toEqual([]);
-  expect(await actions(`from=${after}&entityType=company`)).toEqual([]);
+  expect(
+    await actions(`createdFrom=${createdAt}&createdUntil=${after}&entityType=company`),
+  ).toHaveLength(1);
+  expect(await actions(`createdUntil=${createdAt}&entityType=company`)).toEqual([]);
+  expect(await actions(`createdFrom=${after}&entityType=company`)).toEqual([]);
 });
 
 test('pages follow each other without a gap, newest first', async () => {
@@ -78,7 +80,7 @@ test('pages follow each other without a gap, newest first', async () => {
   expect(paged).toEqual([...paged].sort().toReversed());
 });
 
-test.each(['actorId=x', 'actorType=robot', 'from=ontem', 'limit=1000'])(
+test.each(['actorId=x', 'actorType=robot', 'createdFrom=ontem', 'limit=1000'])(
   'a bad filter %s is pointed at',
   async (filter) => {
     const answer = await list(filter);

@@ -108,6 +108,6 @@ test('a list is filtered by name, provider and channel', async () => {
       (item: { channel: string }) => item.channel,
     );
   expect(await found('channel=email')).toEqual(['email']);
-  expect(await found('name=canal&provider=sandbox')).toEqual(['email', 'sms']);
+  expect(await found('text=canal&provider=sandbox')).toEqual(['email', 'sms']);
   expect(await found('provider=twilio')).toEqual([]);
 });

@@ -70,13 +70,13 @@ test('charges and refunds are added up exactly by wallet, broker and month', asy
 test('it is narrowed to months over a new year, a wallet and a broker', async () => {
   const total = async (filter: string) =>
     (await ours.call('GET', `${PATH}?${filter}`)).body.totals.amount;
-  expect(await total('from=2026-12&to=2027-01')).toBe('0.1997');
-  expect(await total('to=2026-10')).toBe('1.1000');
+  expect(await total('fromMonth=2026-12&toMonth=2027-01')).toBe('0.1997');
+  expect(await total('toMonth=2026-10')).toBe('1.1000');
   expect(await total(`walletId=${northId}&brokerId=${smsId}`)).toBe('0.3000');
-  const wrong = await ours.call('GET', `${PATH}?from=2026-13&walletId=x`);
+  const wrong = await ours.call('GET', `${PATH}?fromMonth=2026-13&walletId=x`);
   expect(wrong.status).toBe(400);
   expect(wrong.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
-    'from',
+    'fromMonth',
     'walletId',
   ]);
 });
@@ -95,7 +95,7 @@ test('as CSV no name is a formula, and refunds stay numbers', async () => {
 });
 
 test('as a Brazilian spreadsheet wants it: BOM, semicolons, decimal commas', async () => {
-  const response = await ours.call('GET', `${PATH}?format=excel-br&from=2027-01`);
+  const response = await ours.call('GET', `${PATH}?format=excel-br&fromMonth=2027-01`);
   expect(response.body).toBe(
     `\ufeffmes;carteira;fornecedor;mensagens;valor\r\n2027-01;"Sul; ""velha""";'@SMS;1;-0,0003\r\n`,
   );

@@ -96,8 +96,8 @@ test('a list is paged newest first and filtered, with % and _ as themselves', as
     (await tenant.call('GET', `${PATH}?${query}`)).body.items.map(
       (item: { name: string }) => item.name,
     );
-  expect(await found('name=100%25')).toEqual(['100% paga']);
-  expect(await found('name=A_B')).toEqual(['a_b']);
+  expect(await found('text=100%25')).toEqual(['100% paga']);
+  expect(await found('text=A_B')).toEqual(['a_b']);
   expect(await found('idgisAmbiente=3')).toEqual(['axb']);
 });
 
