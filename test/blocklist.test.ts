@@ -248,7 +248,12 @@ describe('the exported file', () => {
     const [from, to] = [await api.tenant(), await api.tenant()];
     await block({ phone: '11987654321', reason: '=HYPERLINK("http://x";"y")' }, from);
     await block({ cpfCnpj: CPF, reason: '@bloqueio' }, from);
-    const { headers, body } = await from.call('GET', `${PATH}/export?format=excel-br`, {}, 'AGENT');
+    const { headers, body } = await from.call(
+      'GET',
+      `${PATH}/export.csv?format=excel-br`,
+      {},
+      'AGENT',
+    );
     expect(headers.get('content-disposition')).toBe('attachment; filename="blocklist.csv"');
     const lines = body.split('\r\n').map((line: string) => line.replace(/[^;]*$/, ''));
     expect(lines).toEqual([
@@ -271,7 +276,7 @@ describe('the exported file', () => {
         })),
       }),
     );
-    const { body } = await tenant.call('GET', `${PATH}/export`);
+    const { body } = await tenant.call('GET', `${PATH}/export.csv`);
     const phones = new Set(body.match(/\+55\d+/g));
     expect(phones.size).toBe(4_500);
   });

@@ -84,7 +84,7 @@ const remove = defineRoute('restrictions:write', {
 
 const exportCsv = defineRoute('restrictions:read', {
   method: 'get',
-  path: '/export',
+  path: '/export.csv',
   tags,
   request: { query: z.object({ format: CsvForm.default('csv') }) },
   responses: {
