@@ -88,7 +88,7 @@ async function actingIn(db: Database, actor: Actor, slugOrId: string): Promise<A
       'VALIDATION',
       'The header X-Company names no company; give its slug or its id.',
       {
-        fields: [{ pointer: 'X-Company', detail: 'is not a known slug or id' }],
+        fields: [{ pointer: '/header/x-company', detail: 'is not a known slug or id' }],
       },
     );
   }

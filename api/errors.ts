@@ -1,4 +1,4 @@
-import type { Context } from 'hono';
+import type { Context, ValidationTargets } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from '@hono/zod-openapi';
@@ -27,7 +27,7 @@ const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   INTERNAL: 500,
 };
 
-/** RFC 9457. `code` is stable; `errors` points into the request body. */
+/** RFC 9457. `code` is stable; `errors` points at each wrong field, as `FieldError` says. */
 export const Problem = z
   .object({
     type: z.string(),
@@ -110,11 +110,24 @@ function asRegenteError(thrown: unknown): RegenteError {
   );
 }
 
+/** Where pointers into each part of a request begin, by hono's names of the parts. */
+const POINTER_ROOTS: Readonly<Record<keyof ValidationTargets, string>> = {
+  json: '',
+  form: '',
+  query: '/query',
+  param: '/path',
+  header: '/header',
+  cookie: '/cookie',
+};
+
 /** A zod error as one RegenteError that names every field. */
-export function validationError(error: ZodError, where: string): RegenteError {
+export function validationError(
+  error: Pick<ZodError, 'issues'>,
+  where: keyof ValidationTargets,
+): RegenteError {
   const fields: FieldError[] = error.issues.flatMap((issue) => {
     const pointerTo = (path: readonly PropertyKey[]): string =>
-      where === 'json' ? jsonPointer(path) : jsonPointer(path).slice(1);
+      POINTER_ROOTS[where] + jsonPointer(path);
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
         pointer: pointerTo([...issue.path, key]),
@@ -128,7 +141,7 @@ export function validationError(error: ZodError, where: string): RegenteError {
 }
 
 /** RFC 6901. */
-function jsonPointer(path: readonly PropertyKey[]): string {
+export function jsonPointer(path: readonly PropertyKey[]): string {
   return path
     .map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`)
     .join('');

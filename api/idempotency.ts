@@ -28,7 +28,9 @@ export function idempotent() {
         'VALIDATION',
         'Idempotency-Key must be 1 to 255 visible ASCII characters.',
         {
-          fields: [{ pointer: 'Idempotency-Key', detail: '1 to 255 visible ASCII characters' }],
+          fields: [
+            { pointer: '/header/idempotency-key', detail: '1 to 255 visible ASCII characters' },
+          ],
         },
       );
     }

@@ -30,7 +30,7 @@ export function readPlace(cursor: string | undefined, pattern: RegExp): RegExpEx
   throw new RegenteError(
     'VALIDATION',
     'This cursor is not one that this list gave out; begin without one.',
-    { fields: [{ pointer: 'cursor', detail: 'is not a cursor of this list' }] },
+    { fields: [{ pointer: '/query/cursor', detail: 'is not a cursor of this list' }] },
   );
 }
 

@@ -159,13 +159,13 @@ function mappedFields(
     if (index === -1) index = headers.findIndex((header) => compact(header) === compact(wanted));
     if (index === -1) {
       throw refusal(`The file has no column "${wanted}".`, headers, {
-        pointer: `map[${field}]`,
+        pointer: `/query/map[${field}]`,
         detail: `is not a column of the file: ${listed(headers)}`,
       });
     }
     if (Object.values(found).includes(index)) {
       throw refusal(`The column "${wanted}" is mapped to two fields.`, headers, {
-        pointer: `map[${field}]`,
+        pointer: `/query/map[${field}]`,
         detail: 'is mapped to another field as well',
       });
     }

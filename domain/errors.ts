@@ -15,7 +15,10 @@ export type ErrorCode =
   | 'UNAVAILABLE'
   | 'INTERNAL';
 
-/** What is wrong with one field; `pointer` is an RFC 6901 JSON pointer into the request body, or a name of a query parameter. */
+/**
+ * What is wrong with one field. `pointer` is an RFC 6901 JSON pointer: `/name` is a field of the body, `/query/limit`,
+ * `/path/id` and `/header/x-company` are in the other parts of a request; empty is the body itself.
+ */
 export interface FieldError {
   pointer: string;
   detail: string;

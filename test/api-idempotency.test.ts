@@ -160,5 +160,5 @@ test.each([
 ])('a key that is %s is refused', async (_, key) => {
   const answer = await post(key, wallet());
   expect(answer.status).toBe(400);
-  expect(answer.body.errors[0].pointer).toBe('Idempotency-Key');
+  expect(answer.body.errors[0].pointer).toBe('/header/idempotency-key');
 });

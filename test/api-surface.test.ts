@@ -138,12 +138,16 @@ describe('every route about one thing', () => {
   });
 
   test('answers 400 for what is no id', async () => {
+    const pointers = new Set<string>();
     const wrong = await unlike(aboutOne(), VALIDATION, async ({ method, path, takes }) => {
       const body = takes.length > 0 ? await bodyFor(method, path, api, api.first) : undefined;
       const noId = path.replaceAll(/\{\w+\}/g, `x'; DROP TABLE users; --`);
-      return api.request(method, noId, { as: api.first.director, body });
+      const answer = await api.request(method, noId, { as: api.first.director, body });
+      for (const { pointer } of answer.body.errors) pointers.add(pointer);
+      return answer;
     });
     expect(wrong).toEqual([]);
+    expect([...pointers].sort()).toEqual(['/path/id', '/path/testId', '/path/userId']);
   });
 });
 

@@ -109,11 +109,16 @@ describe('an uploaded file', () => {
   });
 
   test.each([
-    ['a column that is not there', '?map[phone]=fax', 400, 'map[phone]'],
-    ['a field that is none', '?mapping=%7B%22fax%22%3A%22x%22%7D', 400, 'map[fax]'],
-    ['an unknown field beside good ones', '?map[phone]=telefone&map[foo]=x', 400, 'map[foo]'],
-    ['a mapping that is no JSON', '?mapping=phone', 400, 'mapping'],
-    ['a name with control characters', '?fileName=a%00b', 400, 'fileName'],
+    ['a column that is not there', '?map[phone]=fax', 400, '/query/map[phone]'],
+    ['a field that is none', '?mapping=%7B%22fax%22%3A%22x%22%7D', 400, '/query/map[fax]'],
+    [
+      'an unknown field beside good ones',
+      '?map[phone]=telefone&map[foo]=x',
+      400,
+      '/query/map[foo]',
+    ],
+    ['a mapping that is no JSON', '?mapping=phone', 400, '/query/mapping'],
+    ['a name with control characters', '?fileName=a%00b', 400, '/query/fileName'],
   ])('is refused with %s', async (_, search, status, pointer) => {
     const id = await desk.draft();
     const refused = await desk.put(id, csvOf(1), { query: search });

@@ -93,12 +93,12 @@ describe('columns', () => {
   test('says which mapped column is not there, or is mapped twice', () => {
     const missing = refusal(() => resolve(['telefone'], 'sms', { nome: 'Cliente X' }));
     expect(missing.code).toBe('VALIDATION');
-    expect(missing.fields[0]?.pointer).toBe('map[nome]');
+    expect(missing.fields[0]?.pointer).toBe('/query/map[nome]');
     expect(missing.details).toEqual({ columns: ['telefone'] });
     const twice = refusal(() =>
       resolve(['telefone'], 'sms', { phone: 'telefone', nome: 'telefone' }),
     );
-    expect(twice.fields[0]?.pointer).toBe('map[nome]');
+    expect(twice.fields[0]?.pointer).toBe('/query/map[nome]');
   });
 
   test('lists the columns seen when none holds the address of the channel', () => {

@@ -85,7 +85,7 @@ test.each(['actorId=x', 'actorType=robot', 'createdFrom=ontem', 'limit=1000'])(
   async (filter) => {
     const answer = await list(filter);
     expect(answer.status).toBe(400);
-    expect(answer.body.errors[0].pointer).toBe(filter.split('=')[0]);
+    expect(answer.body.errors[0].pointer).toBe(`/query/${filter.split('=')[0]}`);
   },
 );
 

@@ -197,7 +197,7 @@ describe('the list', () => {
     expect(ids(await list('createdUntil=2026-01-01T00:00:00Z'))).toEqual([]);
     expect(ids(await list('createdFrom=2026-01-01T00:00:00Z'))).toHaveLength(3);
     const refused = await list('state=SENDING');
-    expect([refused.status, pointers(refused)]).toEqual([400, ['state/0']]);
+    expect([refused.status, pointers(refused)]).toEqual([400, ['/query/state/0']]);
   });
 
   test('shows what waits for my approval: not my own, and nothing to those who may not', async () => {

@@ -291,7 +291,7 @@ describe('an ADMIN', () => {
       headers: { 'x-company': 'nenhuma' },
     });
     expect(answer.status).toBe(400);
-    expect(answer.body.errors[0].pointer).toBe('X-Company');
+    expect(answer.body.errors[0].pointer).toBe('/header/x-company');
   });
 
   test('is the only one who may name a company', async () => {

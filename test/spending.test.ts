@@ -76,8 +76,8 @@ test('it is narrowed to months over a new year, a wallet and a broker', async ()
   const wrong = await ours.call('GET', `${PATH}?fromMonth=2026-13&walletId=x`);
   expect(wrong.status).toBe(400);
   expect(wrong.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
-    'fromMonth',
-    'walletId',
+    '/query/fromMonth',
+    '/query/walletId',
   ]);
 });
 

@@ -3,7 +3,7 @@ import { AUDIENCE_FIELDS, type ColumnMapping } from '../../domain/audience-colum
 import { ColumnMappingInput } from '../../domain/audiences.schema';
 import { RegenteError } from '../../domain/errors';
 import type { AppContext } from '../context';
-import { validationError } from '../errors';
+import { jsonPointer, validationError } from '../errors';
 
 /**
  * Which columns the caller names, as `mapping={"phone":"Tel 2"}` or `map[phone]=Tel 2`. Throws VALIDATION.
@@ -17,10 +17,13 @@ export function mappingOf(c: AppContext, mapping: string | undefined): ColumnMap
     if (column !== undefined) given[field] = column;
   }
   refuseUnknown([
-    ...Object.keys(given).map((name) => ({ name, pointer: `map[${name}]` })),
-    ...Object.keys(c.req.query()).flatMap((pointer) => {
-      const name = MAPPED.exec(pointer)?.[1];
-      return name === undefined ? [] : [{ name, pointer }];
+    ...Object.keys(given).map((name) => ({
+      name,
+      pointer: jsonPointer(['query', `map[${name}]`]),
+    })),
+    ...Object.keys(c.req.query()).flatMap((parameter) => {
+      const name = MAPPED.exec(parameter)?.[1];
+      return name === undefined ? [] : [{ name, pointer: jsonPointer(['query', parameter]) }];
     }),
   ]);
   const parsed = ColumnMappingInput.safeParse(given);
@@ -46,10 +49,11 @@ function refuseUnknown(given: readonly { name: string; pointer: string }[]): voi
 
 /** Points at the parameter of the field, by which it can be named alone, also where `mapping` named it. */
 function refusal(error: ZodError): RegenteError {
-  const { message, fields } = validationError(error, 'query');
-  return new RegenteError('VALIDATION', message, {
-    fields: fields.map(({ pointer, detail }) => ({ pointer: `map[${pointer}]`, detail })),
-  });
+  const issues = error.issues.map(({ path: [field, ...rest], ...issue }) => ({
+    ...issue,
+    path: [`map[${String(field)}]`, ...rest],
+  }));
+  return validationError({ issues }, 'query');
 }
 
 function parseMapping(text: string): object {
@@ -60,6 +64,6 @@ function parseMapping(text: string): object {
     // Refused below, as anything else that is no object.
   }
   throw new RegenteError('VALIDATION', 'mapping is not a JSON object.', {
-    fields: [{ pointer: 'mapping', detail: 'must be JSON such as {"phone":"Tel 2"}' }],
+    fields: [{ pointer: '/query/mapping', detail: 'must be JSON such as {"phone":"Tel 2"}' }],
   });
 }
