@@ -1,14 +1,12 @@
 import { createRoute, OpenAPIHono, z, type RouteConfig } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
-import { createMiddleware } from 'hono/factory';
-import { RegenteError } from '../domain/errors';
 import type { Permission } from '../domain/permissions';
 import { loggedIn, requirePermission, self } from './auth';
 import { limitBody } from './body-limit';
 import type { AppEnv } from './context';
 import { Problem, validationError } from './errors';
 import { idempotent } from './idempotency';
-import { sendsJson } from './uploads';
+import { readableText } from './readable-text';
 
 const problem = (description: string) => ({
   description,
@@ -46,7 +44,8 @@ export function defineRoute<const R extends Omit<RouteConfig, 'tags'> & { tags: 
   const takesFiles = content.some((type) => type !== 'application/json');
   const guards: MiddlewareHandler<AppEnv>[] = writes ? [limitBody({ takesFiles })] : [];
   if (!open) guards.push(guardOf(permission));
-  if (content.includes('application/json')) guards.push(readableText());
+  const takesJson = content.includes('application/json');
+  guards.push(readableText({ takesJson, takesFiles }));
   if (writes && !open) guards.push(idempotent());
   const route = createRoute(config);
   Object.assign(route, {
@@ -67,22 +66,6 @@ function guardOf(permission: Permission | 'logged-in' | 'self'): MiddlewareHandl
     default:
       return requirePermission(permission);
   }
-}
-
-/** Refuses JSON that is not UTF-8; reading it would store replacement characters without a word. */
-function readableText(): MiddlewareHandler<AppEnv> {
-  return createMiddleware<AppEnv>(async (c, next) => {
-    if (!sendsJson(c)) return next();
-    const body = await c.req.arrayBuffer();
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(body);
-    } catch {
-      throw new RegenteError('VALIDATION', 'The body is not valid UTF-8.', {
-        fields: [{ pointer: '', detail: 'is not valid UTF-8' }],
-      });
-    }
-    return next();
-  });
 }
 
 /** A router of one domain; bad input becomes one VALIDATION problem that names the fields. */

@@ -182,6 +182,24 @@ describe('every route that takes JSON', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('points at texts that cannot be stored, and takes whole surrogate pairs', async () => {
+    const halves = String.raw`{"name": "a\u0000b", "of/all": [{"\udc00\ud83d": 1}, "\\ud83d\ude00"]}`;
+    const whole = String.raw`{"nenhum": "\ud83d\ude00"}`;
+    const wrong: string[] = [];
+    const pointersOf = async (route: ApiRoute, body: string): Promise<string> =>
+      ((await send(route, body)).body.errors ?? [])
+        .map(({ pointer }: { pointer: string }) => pointer)
+        .join();
+    for (const route of asked()) {
+      const refused = await pointersOf(route, halves);
+      if (refused !== '/name,/of~1all/0/\udc00\ud83d,/of~1all/1')
+        wrong.push(`${name(route)}: ${refused}`);
+      const taken = await pointersOf(route, whole);
+      if (!taken.split(',').includes('/nenhum')) wrong.push(`${name(route)}: ${taken}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
   test('refuses another content type', async () => {
     const expected = { status: 415, code: 'UNSUPPORTED_MEDIA' };
     expect(await unlike(asked(), expected, (route) => send(route, '{}', 'text/plain'))).toEqual([]);
