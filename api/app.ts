@@ -3,7 +3,6 @@ import { getConnInfo } from '@hono/node-server/conninfo';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
 import { secureHeaders } from 'hono/secure-headers';
-import { RegenteError } from '../domain/errors';
 import { accountPages } from './account-pages';
 import { apiKeyRoutes } from './api-keys';
 import { audienceRoutes } from './audience/routes';
@@ -30,6 +29,7 @@ import { spendingRoutes } from './spending';
 import { squadMemberRoutes } from './squad-members';
 import { squadRoutes } from './squads';
 import { templateRoutes } from './templates';
+import { explainUnrouted } from './unrouted';
 import { userRoutes } from './users';
 import { walletRoutes } from './wallets';
 import { webhookRoutes } from './webhooks/routes';
@@ -38,9 +38,6 @@ import { webhookRoutes } from './webhooks/routes';
 export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>();
   app.onError((error, c) => answerError(error, c, deps.logger));
-  app.notFound((c) =>
-    answerError(new RegenteError('NOT_FOUND', 'There is no such route.'), c, deps.logger),
-  );
 
   app.use(secureHeaders(), requestFacts(deps), logRequests(deps.logger));
   app.route('/', healthRoutes(deps));
@@ -76,6 +73,8 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
   });
   app.route('/conta', accountPages());
   app.route('/', docsRoutes(app));
+  const explain = explainUnrouted(app);
+  app.notFound((c) => answerError(explain(c), c, deps.logger));
   return app;
 }
 

@@ -228,6 +228,44 @@ test('a body of 100 MB is refused with an answer that arrives', async () => {
   expect(await response.json()).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
 });
 
+test('another method of a path answers 405 and names those that it takes', async () => {
+  const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+  const takenBy = (path: string): string[] =>
+    routes.filter((route) => route.path === path).map(({ method }) => method);
+  const wrong: string[] = [];
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const taken = takenBy(path);
+    // Of paths as /v1/blocklist/export, which /v1/blocklist/{id} matches as well, each method has a route.
+    const also = new Set(
+      routes.filter((route) => matches(route.path, path)).map(({ method }) => method),
+    );
+    for (const method of methods.filter((method) => !also.has(method))) {
+      const { status, headers, body } = await api.request(method, anyParams(path), {
+        as: api.admin,
+      });
+      const allow = headers.get('allow')?.split(', ') ?? [];
+      if (
+        status !== 405 ||
+        body.code !== 'METHOD_NOT_ALLOWED' ||
+        !taken.every((one) => allow.includes(one))
+      )
+        wrong.push(`${method} ${path}: ${status} ${allow.join()}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+  const { headers } = await api.request('PUT', '/v1/wallets', { as: api.admin });
+  expect(headers.get('allow')).toBe('GET, HEAD, POST');
+});
+
+/** Whether a route with this pattern would take requests for `path` too. */
+function matches(pattern: string, path: string): boolean {
+  const [wanted, given] = [pattern.split('/'), path.split('/')];
+  return (
+    wanted.length === given.length &&
+    wanted.every((part, index) => part.startsWith('{') || part === given[index])
+  );
+}
+
 test('a path that is no route answers 404 as a problem document', async () => {
   const { status, headers, body } = await api.request('GET', '/v1/nothing', { as: api.admin });
   expect(status).toBe(404);
