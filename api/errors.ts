@@ -122,10 +122,14 @@ const POINTER_ROOTS: Readonly<Record<keyof ValidationTargets, string>> = {
   cookie: '/cookie',
 };
 
-/** A zod error as one RegenteError that names every field. */
+/**
+ * A zod error as one RegenteError that names every field.
+ * @param isRepeated whether a query parameter that takes one value was given several
+ */
 export function validationError(
   error: Pick<ZodError, 'issues'>,
   where: keyof ValidationTargets,
+  isRepeated: (parameter: string) => boolean = () => false,
 ): RegenteError {
   const fields: FieldError[] = error.issues.flatMap((issue) => {
     const pointerTo = (path: readonly PropertyKey[]): string =>
@@ -133,10 +137,13 @@ export function validationError(
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
         pointer: pointerTo([...issue.path, key]),
-        detail: 'is not a known field',
+        detail: where === 'query' ? issue.message : 'is not a known field',
       }));
     }
-    return [{ pointer: pointerTo(issue.path), detail: issue.message }];
+    const repeated =
+      where === 'query' && issue.path.length === 1 && isRepeated(String(issue.path[0]));
+    const detail = repeated ? 'is given more than once' : issue.message;
+    return [{ pointer: pointerTo(issue.path), detail }];
   });
   const names = fields.map((field) => field.pointer || 'body').join(', ');
   return new RegenteError('VALIDATION', `Not valid: ${names}.`, { fields });

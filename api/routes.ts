@@ -49,12 +49,23 @@ export function defineRoute<const R extends Omit<RouteConfig, 'tags'> & { tags: 
   if (writes && !open) guards.push(idempotent());
   const route = createRoute(config);
   Object.assign(route, {
+    request: { ...config.request, query: knownOnly(config.request?.query) },
     responses: { ...config.responses, ...PROBLEMS },
     middleware: guards,
     security: open ? [] : [{ bearer: [] }],
     'x-permission': permission,
   });
   return route;
+}
+
+/** Refuses parameters that a route does not know, as unknown fields of a body; a schema that says what to do with them keeps its word. */
+function knownOnly(query: z.ZodType = z.object({})): z.ZodType {
+  if (!(query instanceof z.ZodObject) || query.def.catchall !== undefined) return query;
+  const names = Object.keys(query.shape).join(', ');
+  const error = `is not known here; this route takes ${names || 'no parameters'}`;
+  return z.strictObject(query.shape, {
+    error: ({ code }) => (code === 'unrecognized_keys' ? error : undefined),
+  });
 }
 
 function guardOf(permission: Permission | 'logged-in' | 'self'): MiddlewareHandler<AppEnv> {
@@ -71,8 +82,11 @@ function guardOf(permission: Permission | 'logged-in' | 'self'): MiddlewareHandl
 /** A router of one domain; bad input becomes one VALIDATION problem that names the fields. */
 export function createRouter(): OpenAPIHono<AppEnv> {
   return new OpenAPIHono<AppEnv>({
-    defaultHook: (result) => {
-      if (!result.success) throw validationError(result.error, result.target);
+    defaultHook: (result, c) => {
+      if (result.success) return;
+      const isRepeated = (parameter: string): boolean =>
+        (c.req.queries(parameter)?.length ?? 0) > 1;
+      throw validationError(result.error, result.target, isRepeated);
     },
   });
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PERMISSIONS } from './permissions';
 import { plainText } from './plain-text.schema';
+import { QueryBoolean } from './query.schema';
 
 export const ApiKeyInput = z.strictObject({
   name: plainText(200),
@@ -17,6 +18,6 @@ export const ApiKeyFilter = z.object({
   /** A person's id, or `me`. */
   createdBy: z.union([z.literal('me'), z.uuid()]).optional(),
   /** true: only keys that work; false: only those that have ended. */
-  live: z.stringbool().optional(),
+  live: QueryBoolean.optional(),
 });
 export type ApiKeyFilter = z.infer<typeof ApiKeyFilter>;

@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { Amount } from './money.schema';
+import { queryInt } from './query.schema';
 
-const Year = z.int().min(2000).max(2999);
-const Month = z.int().min(1).max(12);
+const YEARS = [2000, 2999] as const;
+const MONTHS = [1, 12] as const;
 
 /** What a wallet may spend in one month of the company's time zone. */
 export const BudgetInput = z.strictObject({
   walletId: z.uuid(),
-  year: Year,
-  month: Month,
+  year: z.int().min(YEARS[0]).max(YEARS[1]),
+  month: z.int().min(MONTHS[0]).max(MONTHS[1]),
   budget: Amount,
 });
 export type BudgetInput = z.infer<typeof BudgetInput>;
@@ -19,7 +20,7 @@ export type BudgetPatch = z.infer<typeof BudgetPatch>;
 
 export const BudgetFilter = z.object({
   walletId: z.uuid().optional(),
-  year: z.coerce.number().pipe(Year).optional(),
-  month: z.coerce.number().pipe(Month).optional(),
+  year: queryInt(...YEARS).optional(),
+  month: queryInt(...MONTHS).optional(),
 });
 export type BudgetFilter = z.infer<typeof BudgetFilter>;

@@ -3,6 +3,7 @@ import { CAMPAIGN_STATES } from './campaigns';
 import { BUDGET_POLICIES, THROTTLING_TYPES } from './campaign-settings';
 import { RECIPIENT_STATES } from './communications';
 import { plainText, SearchText, writtenText } from './plain-text.schema';
+import { QueryBoolean } from './query.schema';
 import { placeholderProblem } from './template-syntax';
 
 const Instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
@@ -67,10 +68,11 @@ export type CampaignInput = z.infer<typeof CampaignInput>;
 export const CampaignPatch = Fields.partial();
 export type CampaignPatch = z.infer<typeof CampaignPatch>;
 
-const states = z
-  .string()
-  .transform((text) => text.split(','))
-  .pipe(z.array(z.enum(CAMPAIGN_STATES)));
+/** `state=A,B`, or the parameter several times. */
+const states = z.preprocess(
+  (given) => (typeof given === 'string' ? given.split(',') : given),
+  z.array(z.enum(CAMPAIGN_STATES)),
+);
 
 export const CampaignFilter = z.object({
   /** One state, or several with commas. */
@@ -85,7 +87,7 @@ export const CampaignFilter = z.object({
   createdUntil: Instant.optional(),
   /** Part of the name, the description or the agendamentoId. */
   text: SearchText.optional(),
-  awaitingMyApproval: z.stringbool().optional(),
+  awaitingMyApproval: QueryBoolean.optional(),
 });
 export type CampaignFilter = z.infer<typeof CampaignFilter>;
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { QueryBoolean } from './query.schema';
 
 /** What the vendor asks for, as `{ "url": …, "token": … }`; the broker's vendor checks it. */
 const CredentialConfig = z.record(z.string().min(1).max(100), z.unknown());
@@ -22,6 +23,6 @@ export type CredentialPatch = z.infer<typeof CredentialPatch>;
 export const CredentialFilter = z.object({
   walletId: z.uuid().optional(),
   brokerId: z.uuid().optional(),
-  active: z.stringbool().optional(),
+  active: QueryBoolean.optional(),
 });
 export type CredentialFilter = z.infer<typeof CredentialFilter>;

@@ -1,5 +1,10 @@
 import { z } from 'zod';
 
+const NO_CONTROLS = String.raw`^\P{Cc}*$`;
+const LINES = String.raw`^[\P{Cc}\t\n\r]*$`;
+
+// The pattern is said once more for the document, in which a pattern has no flags and is always a Unicode one.
+
 /** One line of text for people: trimmed, not empty, without control characters (a database cannot store U+0000). */
 export function plainText(maxLength: number) {
   return z
@@ -7,7 +12,8 @@ export function plainText(maxLength: number) {
     .trim()
     .min(1)
     .max(maxLength)
-    .regex(/^\P{Cc}*$/u, 'must not contain control characters');
+    .regex(new RegExp(NO_CONTROLS, 'u'), 'must not contain control characters')
+    .meta({ pattern: NO_CONTROLS });
 }
 
 /** A part of a text that is looked for, in any case. */
@@ -18,5 +24,6 @@ export function writtenText(maxLength: number) {
   return z
     .string()
     .max(maxLength)
-    .regex(/^[\P{Cc}\t\n\r]*$/u, 'must not contain control characters but tabs and line breaks');
+    .regex(new RegExp(LINES, 'u'), 'must not contain control characters but tabs and line breaks')
+    .meta({ pattern: LINES });
 }

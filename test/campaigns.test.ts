@@ -187,6 +187,7 @@ describe('the list', () => {
 
     expect(ids(await list('state=APPROVED'))).toEqual([approved]);
     expect(ids(await list('state=APPROVED,DRAFT'))).toHaveLength(3);
+    expect(ids(await list('state=APPROVED&state=DRAFT'))).toHaveLength(3);
     expect(ids(await list('text=natal+100%25'))).toEqual([drafts[1]]);
     expect(ids(await list(`walletId=${own.means.walletId}`))).toHaveLength(3);
     expect(ids(await list(`walletId=${randomUUID()}`))).toEqual([]);

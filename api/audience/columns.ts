@@ -16,33 +16,22 @@ export function mappingOf(c: AppContext, mapping: string | undefined): ColumnMap
     const column = c.req.query(`map[${field}]`);
     if (column !== undefined) given[field] = column;
   }
-  refuseUnknown([
-    ...Object.keys(given).map((name) => ({
-      name,
-      pointer: jsonPointer(['query', `map[${name}]`]),
-    })),
-    ...Object.keys(c.req.query()).flatMap((parameter) => {
-      const name = MAPPED.exec(parameter)?.[1];
-      return name === undefined ? [] : [{ name, pointer: jsonPointer(['query', parameter]) }];
-    }),
-  ]);
+  refuseUnknown(Object.keys(given));
   const parsed = ColumnMappingInput.safeParse(given);
   if (!parsed.success) throw refusal(parsed.error);
   return parsed.data;
 }
 
-/** `map[phone]`, and whatever else is written so. */
-const MAPPED = /^map\[([^\]]*)\]?$/;
-
-function refuseUnknown(given: readonly { name: string; pointer: string }[]): void {
+/** Before the schema, which could not say which fields there are. */
+function refuseUnknown(names: readonly string[]): void {
   const known: readonly string[] = AUDIENCE_FIELDS;
   const detail = `is no field of an audience; those are ${known.join(', ')}`;
-  const fields = given
-    .filter(({ name }) => !known.includes(name))
-    .map(({ pointer }) => ({ pointer: pointer.slice(0, 80), detail }));
+  const fields = names
+    .filter((name) => !known.includes(name))
+    .map((name) => ({ pointer: jsonPointer(['query', `map[${name.slice(0, 80)}]`]), detail }));
   if (fields.length === 0) return;
-  const names = fields.map(({ pointer }) => pointer).join(', ');
-  throw new RegenteError('VALIDATION', `Not valid: ${names}. Fields are ${known.join(', ')}.`, {
+  const pointers = fields.map(({ pointer }) => pointer).join(', ');
+  throw new RegenteError('VALIDATION', `Not valid: ${pointers}. Fields are ${known.join(', ')}.`, {
     fields,
   });
 }

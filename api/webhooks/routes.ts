@@ -10,7 +10,11 @@ const receive = defineRoute('anyone', {
   method: 'post',
   path: '/{provider}/{token}',
   tags: ['Webhooks'],
-  request: { params: z.object({ provider: z.string().max(50), token: z.string().max(200) }) },
+  request: {
+    params: z.object({ provider: z.string().max(50), token: z.string().max(200) }),
+    // Vendors may add parameters of their own.
+    query: z.looseObject({}),
+  },
   responses: { 200: json(z.object({ stored: z.int() }), 'Stored; it is applied within moments') },
 });
 

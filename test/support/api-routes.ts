@@ -15,11 +15,30 @@ export interface ApiRoute {
   permission: Permission | 'anyone' | 'logged-in' | 'self';
   /** The content types of its body, if it takes one. */
   takes: string[];
+  query: QueryParameter[];
+}
+
+export interface QueryParameter {
+  name: string;
+  schema: ParameterSchema;
+}
+
+interface ParameterSchema {
+  type?: string;
+  enum?: string[];
+  format?: string;
+  pattern?: string;
+  maxLength?: number;
+  minimum?: number;
+  maximum?: number;
+  items?: ParameterSchema;
+  anyOf?: ParameterSchema[];
 }
 
 interface Operation {
   'x-permission'?: ApiRoute['permission'];
   requestBody?: { content: Record<string, unknown> };
+  parameters?: (QueryParameter & { in: string })[];
 }
 
 /** Every route under /v1, from the OpenAPI document of an app that has neither database nor engine. */
@@ -35,6 +54,7 @@ export async function listRoutes(): Promise<ApiRoute[]> {
         path,
         permission: operation['x-permission'] ?? missing(`${method} ${path}`),
         takes: Object.keys(operation.requestBody?.content ?? {}),
+        query: operation.parameters?.filter((parameter) => parameter.in === 'query') ?? [],
       })),
     );
 }
