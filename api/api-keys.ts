@@ -46,6 +46,8 @@ const list = defineRoute('keys:manage', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listApiKeys',
+  summary: 'List API keys',
   request: { query: PageQuery.extend(ApiKeyFilter.shape) },
   responses: { 200: json(pageOf(ApiKey), 'A page of API keys') },
 });
@@ -53,6 +55,8 @@ const create = defineRoute('keys:manage', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createApiKey',
+  summary: 'Create an API key',
   request: { body: jsonBody(ApiKeyInput) },
   responses: { 201: json(NewApiKey, 'The new key, which is shown only now') },
 });
@@ -60,6 +64,8 @@ const get = defineRoute('keys:manage', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getApiKey',
+  summary: 'Show an API key',
   request: { params: IdParam },
   responses: { 200: json(ApiKey, 'The API key') },
 });
@@ -67,6 +73,8 @@ const revoke = defineRoute('keys:manage', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'revokeApiKey',
+  summary: 'Revoke an API key',
   request: { params: IdParam },
   responses: { 204: { description: 'Revoked' } },
 });

@@ -42,6 +42,8 @@ const list = defineRoute('audit:read', {
   method: 'get',
   path: '/',
   tags: ['Audit'],
+  operationId: 'listAuditLogs',
+  summary: 'List what was changed, and by whom',
   request: { query: PageQuery.extend(AuditLogFilter.shape) },
   responses: { 200: json(pageOf(AuditLog), 'A page of the audit, newest first') },
 });

@@ -50,6 +50,8 @@ const list = defineRoute('wallets:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listBrokers',
+  summary: 'List brokers',
   request: { query: PageQuery.extend(BrokerFilter.shape) },
   responses: { 200: json(pageOf(Broker), 'A page of brokers') },
 });
@@ -57,6 +59,8 @@ const create = defineRoute('wallets:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createBroker',
+  summary: 'Create a broker',
   request: { body: jsonBody(BrokerInput) },
   responses: { 201: json(Broker, 'The new broker') },
 });
@@ -64,6 +68,8 @@ const get = defineRoute('wallets:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getBroker',
+  summary: 'Show a broker',
   request: { params: IdParam },
   responses: one,
 });
@@ -71,6 +77,8 @@ const update = defineRoute('wallets:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateBroker',
+  summary: 'Change a broker',
   request: { params: IdParam, body: jsonBody(BrokerPatch) },
   responses: one,
 });
@@ -78,6 +86,8 @@ const remove = defineRoute('wallets:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteBroker',
+  summary: 'Delete a broker',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },
 });

@@ -52,6 +52,8 @@ const list = defineRoute('budgets:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listBudgets',
+  summary: 'List budgets',
   request: { query: PageQuery.extend(BudgetFilter.shape) },
   responses: { 200: json(pageOf(Budget), 'A page of budgets') },
 });
@@ -59,6 +61,8 @@ const create = defineRoute('budgets:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createBudget',
+  summary: 'Create a budget',
   request: { body: jsonBody(BudgetInput) },
   responses: { 201: json(Budget, 'The new budget') },
 });
@@ -66,6 +70,8 @@ const get = defineRoute('budgets:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getBudget',
+  summary: 'Show a budget',
   request: { params: IdParam },
   responses: one,
 });
@@ -73,6 +79,8 @@ const update = defineRoute('budgets:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateBudget',
+  summary: 'Change a budget',
   request: { params: IdParam, body: jsonBody(BudgetPatch) },
   responses: one,
 });
@@ -80,6 +88,8 @@ const remove = defineRoute('budgets:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteBudget',
+  summary: 'Delete a budget',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },
 });

@@ -62,11 +62,20 @@ const show = (row: CompanyRow) => ({
 const tags = ['Companies'];
 const one = { 200: json(Company, 'The company') };
 
-const get = defineRoute('company:read', { method: 'get', path: '/', tags, responses: one });
+const get = defineRoute('company:read', {
+  method: 'get',
+  path: '/',
+  tags,
+  operationId: 'getCompany',
+  summary: 'Show the company that is acted in',
+  responses: one,
+});
 const update = defineRoute('company:write', {
   method: 'patch',
   path: '/',
   tags,
+  operationId: 'updateCompany',
+  summary: 'Change the company that is acted in',
   request: { body: jsonBody(CompanyPatch) },
   responses: one,
 });
@@ -74,6 +83,8 @@ const list = defineRoute('companies:manage', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listCompanies',
+  summary: 'List every company',
   request: { query: PageQuery.extend(CompanyFilter.shape) },
   responses: { 200: json(pageOf(ListedCompany), 'A page of every company') },
 });
@@ -81,6 +92,8 @@ const create = defineRoute('companies:manage', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createCompany',
+  summary: 'Create a company',
   request: { body: jsonBody(CompanyInput) },
   responses: { 201: json(Company, 'The new company; act in it with X-Company') },
 });

@@ -67,6 +67,8 @@ const list = defineRoute('credentials:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listCredentials',
+  summary: 'List credentials',
   request: { query: PageQuery.extend(CredentialFilter.shape) },
   responses: { 200: json(pageOf(Credential), 'A page of credentials') },
 });
@@ -74,6 +76,8 @@ const create = defineRoute('credentials:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createCredential',
+  summary: 'Create a credential',
   request: { body: jsonBody(CredentialInput) },
   responses: { 201: json(Credential, 'The new credential, without its values') },
 });
@@ -81,6 +85,8 @@ const get = defineRoute('credentials:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getCredential',
+  summary: 'Show a credential',
   request: { params: IdParam },
   responses: one,
 });
@@ -88,6 +94,8 @@ const update = defineRoute('credentials:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateCredential',
+  summary: 'Change a credential',
   request: { params: IdParam, body: jsonBody(CredentialPatch) },
   responses: one,
 });
@@ -95,6 +103,8 @@ const remove = defineRoute('credentials:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteCredential',
+  summary: 'Delete a credential',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },
 });

@@ -33,6 +33,8 @@ const list = defineRoute('restrictions:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listFish',
+  summary: 'List fish',
   request: { query: PageQuery.extend(FishFilter.shape) },
   responses: { 200: json(pageOf(Fish), 'A page of fish') },
 });
@@ -40,6 +42,8 @@ const create = defineRoute('restrictions:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createFish',
+  summary: 'Create a fish',
   request: { body: jsonBody(FishInput) },
   responses: { 201: json(Fish, 'The new fish') },
 });
@@ -47,6 +51,8 @@ const get = defineRoute('restrictions:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getFish',
+  summary: 'Show a fish',
   request: { params: IdParam },
   responses: one,
 });
@@ -54,6 +60,8 @@ const update = defineRoute('restrictions:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateFish',
+  summary: 'Change a fish',
   request: { params: IdParam, body: jsonBody(FishPatch) },
   responses: one,
 });
@@ -61,6 +69,8 @@ const remove = defineRoute('restrictions:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteFish',
+  summary: 'Delete a fish',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },
 });

@@ -18,6 +18,8 @@ const healthz = createRoute({
   method: 'get',
   path: '/healthz',
   tags: ['Health'],
+  operationId: 'checkLiveness',
+  summary: 'Say whether the process lives',
   security: [],
   responses: { 200: answers('The process lives') },
 });
@@ -25,6 +27,8 @@ const readyz = createRoute({
   method: 'get',
   path: '/readyz',
   tags: ['Health'],
+  operationId: 'checkReadiness',
+  summary: 'Say whether requests may be sent here',
   security: [],
   responses: { 200: answers('Ready'), 503: answers('Not ready, and why') },
 });

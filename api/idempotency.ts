@@ -12,7 +12,7 @@ import {
 import { withTenant, type TenantTx } from '../prisma/tenant';
 import { actorOf, type AppContext, type AppEnv } from './context';
 
-const KEY = /^[\x21-\x7e]{1,255}$/;
+export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
 /** Much less than the minute after which a write that says nothing counts as dead. */
 const BEAT_MS = 5_000;
 /** Larger bodies (audience files) are told apart by their length and type only; their content is not read twice. */
@@ -23,7 +23,7 @@ export function idempotent() {
   return createMiddleware<AppEnv>(async (c, next) => {
     const key = c.req.header('idempotency-key');
     if (key === undefined) return next();
-    if (!KEY.test(key)) {
+    if (!IDEMPOTENCY_KEY_PATTERN.test(key)) {
       throw new RegenteError(
         'VALIDATION',
         'Idempotency-Key must be 1 to 255 visible ASCII characters.',

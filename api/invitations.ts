@@ -14,6 +14,8 @@ const accept = defineRoute('anyone', {
   method: 'post',
   path: '/accept',
   tags: ['Invitations'],
+  operationId: 'acceptInvitation',
+  summary: 'Accept an invitation',
   description:
     'Accepts an invitation with the token of its e-mail; afterwards the person can log in.',
   request: { body: jsonBody(InvitationAcceptance) },

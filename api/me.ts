@@ -38,12 +38,16 @@ const me = defineRoute('logged-in', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'getMe',
+  summary: 'Show who asks',
   responses: { 200: json(Me, 'Who you are and what you may do') },
 });
 const password = defineRoute('self', {
   method: 'post',
   path: '/password',
   tags,
+  operationId: 'changePassword',
+  summary: 'Change your password',
   request: { body: jsonBody(PasswordChange) },
   responses: { 204: { description: 'Changed; your other sessions have ended' } },
 });

@@ -34,6 +34,8 @@ const list = defineRoute('restrictions:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listOptOuts',
+  summary: 'List opt-outs',
   request: { query: PageQuery.extend(OptOutFilter.shape) },
   responses: { 200: json(pageOf(OptOut), 'A page of opt-outs') },
 });
@@ -41,6 +43,8 @@ const create = defineRoute('restrictions:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createOptOut',
+  summary: 'Record an opt-out',
   request: { body: jsonBody(OptOutInput) },
   responses: { 201: json(OptOut, 'The new opt-out') },
 });
@@ -48,6 +52,8 @@ const get = defineRoute('restrictions:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getOptOut',
+  summary: 'Show an opt-out',
   request: { params: IdParam },
   responses: one,
 });
@@ -55,6 +61,8 @@ const remove = defineRoute('restrictions:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteOptOut',
+  summary: 'Delete an opt-out',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },
 });

@@ -19,6 +19,8 @@ const request = defineRoute('anyone', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'requestPasswordReset',
+  summary: 'Ask for a link to choose a new password',
   description: 'Sends a link to the e-mail address if it has an account; the answer does not say.',
   request: { body: jsonBody(PasswordResetRequest) },
   responses: { 202: { description: 'Taken' } },
@@ -27,6 +29,8 @@ const confirm = defineRoute('anyone', {
   method: 'post',
   path: '/confirm',
   tags,
+  operationId: 'confirmPasswordReset',
+  summary: 'Choose a new password with the link',
   request: { body: jsonBody(PasswordResetConfirmation) },
   responses: { 204: { description: 'Changed; every session of the person has ended' } },
 });

@@ -5,7 +5,7 @@ import { loggedIn, requirePermission, self } from './auth';
 import { limitBody } from './body-limit';
 import type { AppEnv } from './context';
 import { Problem, validationError } from './errors';
-import { idempotent } from './idempotency';
+import { idempotent, IDEMPOTENCY_KEY_PATTERN } from './idempotency';
 import { readableText } from './readable-text';
 
 const problem = (description: string) => ({
@@ -26,30 +26,59 @@ export const PROBLEMS = {
   503: problem('Database or engine not available'),
 } as const;
 
+const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  in: 'header' as const,
+  description:
+    'Repeated with the same key, the request is not carried out again but answered as the first time.',
+  schema: { type: 'string' as const, pattern: IDEMPOTENCY_KEY_PATTERN.source },
+};
+const X_COMPANY = {
+  name: 'X-Company',
+  in: 'header' as const,
+  description: 'Only for an ADMIN: the slug or id of the company to act in.',
+  schema: { type: 'string' as const },
+};
+
 const WRITES = new Set(['post', 'put', 'patch', 'delete']);
+
+/** What a route of ours says of itself; clients are made from `operationId`, so it is unique and stays. */
+type RouteOfOurs = Omit<RouteConfig, 'tags' | 'operationId' | 'summary'> & {
+  tags: string[];
+  operationId: string;
+  /** What it does, in one short sentence. */
+  summary: string;
+};
 
 /**
  * A route of the API: `createRoute` plus what every route of ours has: the permission that it asks for (also shown
- * in the document as `x-permission`), a limit of the body and `Idempotency-Key` on writes, and the problem answers. Instead of a permission:
+ * in the document as `x-permission`), a limit of the body and `Idempotency-Key` on writes, `X-Company`, a query without
+ * unknown parameters, texts that can be stored, and the problem answers. Instead of a permission:
  * `self` is for people about their own account (no API keys, always in their own company), `logged-in` for whoever
  * has a token, `anyone` for those who have none yet.
  */
-export function defineRoute<const R extends Omit<RouteConfig, 'tags'> & { tags: string[] }>(
+export function defineRoute<const R extends RouteOfOurs>(
   permission: Permission | 'anyone' | 'logged-in' | 'self',
   config: R,
 ) {
   const open = permission === 'anyone';
-  const writes = WRITES.has(config.method);
+  const repeatable = WRITES.has(config.method) && !open;
   const content = Object.keys(config.request?.body?.content ?? {});
   const takesFiles = content.some((type) => type !== 'application/json');
-  const guards: MiddlewareHandler<AppEnv>[] = writes ? [limitBody({ takesFiles })] : [];
+  const guards: MiddlewareHandler<AppEnv>[] = WRITES.has(config.method)
+    ? [limitBody({ takesFiles })]
+    : [];
   if (!open) guards.push(guardOf(permission));
   const takesJson = content.includes('application/json');
   guards.push(readableText({ takesJson, takesFiles }));
-  if (writes && !open) guards.push(idempotent());
+  if (repeatable) guards.push(idempotent());
   const route = createRoute(config);
   Object.assign(route, {
     request: { ...config.request, query: knownOnly(config.request?.query) },
+    parameters: [
+      ...(repeatable ? [IDEMPOTENCY_KEY] : []),
+      ...(open || permission === 'self' ? [] : [X_COMPANY]),
+    ],
     responses: { ...config.responses, ...PROBLEMS },
     middleware: guards,
     security: open ? [] : [{ bearer: [] }],
@@ -58,7 +87,7 @@ export function defineRoute<const R extends Omit<RouteConfig, 'tags'> & { tags: 
   return route;
 }
 
-/** Refuses parameters that a route does not know, as unknown fields of a body; a schema that says what to do with them keeps its word. */
+/** Refuses parameters that a route does not know, as unknown fields of a body, unless its schema says otherwise itself. */
 function knownOnly(query: z.ZodType = z.object({})): z.ZodType {
   if (!(query instanceof z.ZodObject) || query.def.catchall !== undefined) return query;
   const names = Object.keys(query.shape).join(', ');

@@ -64,6 +64,8 @@ const login = defineRoute('anyone', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'logIn',
+  summary: 'Log in with e-mail and password',
   request: { body: jsonBody(LoginInput) },
   responses: { 201: json(Login, 'Logged in') },
 });
@@ -71,6 +73,8 @@ const list = defineRoute('self', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listSessions',
+  summary: 'List your open sessions',
   request: { query: PageQuery },
   responses: { 200: json(pageOf(Session), 'A page of your open sessions') },
 });
@@ -78,12 +82,16 @@ const logout = defineRoute('self', {
   method: 'delete',
   path: '/current',
   tags,
+  operationId: 'logOut',
+  summary: 'End the session that asks',
   responses: { 204: { description: 'Logged out' } },
 });
 const end = defineRoute('self', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'endSession',
+  summary: 'End one of your sessions',
   request: { params: IdParam },
   responses: { 204: { description: 'Ended' } },
 });

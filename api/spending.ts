@@ -36,6 +36,8 @@ const report = defineRoute('budgets:read', {
   method: 'get',
   path: '/spending',
   tags: ['Budgets'],
+  operationId: 'reportSpending',
+  summary: 'Report what was spent per wallet, broker and month',
   request: {
     query: SpendingFilter.extend({ format: z.enum(['json', ...CsvForm.options]).default('json') }),
   },

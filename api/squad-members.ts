@@ -48,6 +48,8 @@ const list = defineRoute('squads:read', {
   method: 'get',
   path: '/{id}/members',
   tags,
+  operationId: 'listSquadMembers',
+  summary: 'List the members of a squad',
   request: { params: IdParam, query: PageQuery },
   responses: { 200: json(pageOf(Member), 'A page of members') },
 });
@@ -55,6 +57,8 @@ const add = defineRoute('squads:write', {
   method: 'post',
   path: '/{id}/members',
   tags,
+  operationId: 'addSquadMember',
+  summary: 'Add a member to a squad',
   request: { params: IdParam, body: jsonBody(SquadMemberInput) },
   responses: { 201: json(Member, 'The new member') },
 });
@@ -62,6 +66,8 @@ const update = defineRoute('squads:write', {
   method: 'patch',
   path: '/{id}/members/{userId}',
   tags,
+  operationId: 'updateSquadMember',
+  summary: 'Change a member of a squad',
   request: { params: MemberParams, body: jsonBody(SquadMemberPatch) },
   responses: one,
 });
@@ -69,6 +75,8 @@ const remove = defineRoute('squads:write', {
   method: 'delete',
   path: '/{id}/members/{userId}',
   tags,
+  operationId: 'removeSquadMember',
+  summary: 'Remove a member from a squad',
   request: { params: MemberParams },
   responses: { 204: { description: 'No longer a member' } },
 });

@@ -35,6 +35,8 @@ const list = defineRoute('squads:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listSquads',
+  summary: 'List squads',
   request: { query: PageQuery.extend(SquadFilter.shape) },
   responses: { 200: json(pageOf(Squad), 'A page of squads') },
 });
@@ -42,6 +44,8 @@ const create = defineRoute('squads:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createSquad',
+  summary: 'Create a squad',
   request: { body: jsonBody(SquadInput) },
   responses: { 201: json(Squad, 'The new squad') },
 });
@@ -49,6 +53,8 @@ const get = defineRoute('squads:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getSquad',
+  summary: 'Show a squad',
   request: { params: IdParam },
   responses: one,
 });
@@ -56,6 +62,8 @@ const update = defineRoute('squads:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateSquad',
+  summary: 'Change a squad',
   request: { params: IdParam, body: jsonBody(SquadPatch) },
   responses: one,
 });
@@ -63,6 +71,8 @@ const remove = defineRoute('squads:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteSquad',
+  summary: 'Delete a squad',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },
 });

@@ -62,6 +62,8 @@ const list = defineRoute('templates:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listTemplates',
+  summary: 'List templates',
   request: { query: PageQuery.extend(TemplateFilter.shape) },
   responses: { 200: json(pageOf(Template), 'A page of templates') },
 });
@@ -69,6 +71,8 @@ const create = defineRoute('templates:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createTemplate',
+  summary: 'Create a template',
   request: { body: jsonBody(TemplateInput) },
   responses: { 201: json(Template, 'The new template') },
 });
@@ -76,6 +80,8 @@ const get = defineRoute('templates:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getTemplate',
+  summary: 'Show a template',
   request: { params: IdParam },
   responses: one,
 });
@@ -83,6 +89,8 @@ const update = defineRoute('templates:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateTemplate',
+  summary: 'Change a template',
   description:
     'Another code, content or variables make drafts of the campaigns that wait for approval with this template; what is ' +
     'approved keeps its text.',
@@ -93,6 +101,8 @@ const remove = defineRoute('templates:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteTemplate',
+  summary: 'Delete a template',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },
 });
@@ -100,6 +110,8 @@ const preview = defineRoute('templates:read', {
   method: 'post',
   path: '/{id}/preview',
   tags,
+  operationId: 'previewTemplate',
+  summary: 'Show a template with one person’s values',
   request: { params: IdParam, body: jsonBody(TemplateValues) },
   responses: { 200: json(Preview, 'The template with these values') },
 });
@@ -107,6 +119,8 @@ const previewDraft = defineRoute('templates:read', {
   method: 'post',
   path: '/preview',
   tags,
+  operationId: 'previewTemplateDraft',
+  summary: 'Show a template that is not stored yet',
   request: { body: jsonBody(TemplateDraft) },
   responses: { 200: json(Preview, 'The text with these values') },
 });

@@ -39,6 +39,8 @@ const list = defineRoute('wallets:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listWallets',
+  summary: 'List wallets',
   request: { query: PageQuery.extend(WalletFilter.shape) },
   responses: { 200: json(pageOf(Wallet), 'A page of wallets') },
 });
@@ -46,6 +48,8 @@ const create = defineRoute('wallets:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createWallet',
+  summary: 'Create a wallet',
   request: { body: jsonBody(WalletInput) },
   responses: { 201: json(Wallet, 'The new wallet') },
 });
@@ -53,6 +57,8 @@ const get = defineRoute('wallets:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getWallet',
+  summary: 'Show a wallet',
   request: { params: IdParam },
   responses: one,
 });
@@ -60,6 +66,8 @@ const update = defineRoute('wallets:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateWallet',
+  summary: 'Change a wallet',
   request: { params: IdParam, body: jsonBody(WalletPatch) },
   responses: one,
 });
@@ -67,6 +75,8 @@ const remove = defineRoute('wallets:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteWallet',
+  summary: 'Delete a wallet',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },
 });

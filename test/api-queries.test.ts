@@ -85,28 +85,24 @@ const OWN_RULES = new Set(['cursor', 'phone', 'cpfCnpj', 'address', 'mapping']);
 const SAMPLES = [
   'zz',
   '0',
-  '1',
   '13',
   '2.5',
-  '-1',
-  '1000',
   '5000000000',
   'true',
   'me',
-  'DRAFT',
-  'csv',
+  randomUUID(),
+  '2026-01-01T00:00:00Z',
 ];
-const TYPED_SAMPLES = [randomUUID(), '2026-01-01T00:00:00Z', '2026-01'];
 
 test('the document says of each parameter what its route takes', async () => {
   const wrong = await eachParameter(async (route, { name, schema }) => {
     if (OWN_RULES.has(name)) return undefined;
-    const unlike: string[] = [];
-    for (const value of [...SAMPLES, ...TYPED_SAMPLES]) {
+    const checked = SAMPLES.map(async (value) => {
       const errors = errorsOf(await ask(route, `${encodeURIComponent(name)}=${value}`));
       const isTaken = !errors.some(({ pointer }) => pointer.startsWith(`/query/${name}`));
-      if (isTaken !== allows(schema, value)) unlike.push(`${value} ${isTaken ? 'is' : 'is not'}`);
-    }
+      return isTaken === allows(schema, value) ? [] : [`${value} ${isTaken ? 'is' : 'is not'}`];
+    });
+    const unlike = (await Promise.all(checked)).flat();
     return unlike.length > 0 ? unlike.join(', ') : undefined;
   });
   expect(wrong).toEqual([]);

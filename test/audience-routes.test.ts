@@ -179,8 +179,11 @@ describe('an uploaded file', () => {
   });
 
   test('is told which fields there are when it names another', async () => {
-    const refused = await desk.put(await desk.draft(), csvOf(1), { query: '?map[foo]=x' });
-    expect(refused.body.errors[0].detail).toMatch(/phone, email, nome, cpfCnpj/);
+    const id = await desk.draft();
+    const byName = await desk.put(id, csvOf(1), { query: '?map[foo]=x' });
+    expect(byName.body.errors[0].detail).toMatch(/map\[phone\], map\[email\], map\[nome\]/);
+    const byJson = await desk.put(id, csvOf(1), { query: '?mapping={"foo":"x"}' });
+    expect(byJson.body.errors[0].detail).toMatch(/phone, email, nome, cpfCnpj/);
   });
 });
 

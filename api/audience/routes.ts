@@ -47,6 +47,8 @@ const put = defineRoute('campaigns:write', {
   method: 'put',
   path: '/{id}/audience',
   tags,
+  operationId: 'putAudience',
+  summary: 'Upload the audience of a draft',
   description:
     'The whole audience of a draft, in place of the one that it has: a CSV of any size (also gzip; delimiter, quotes and ' +
     'encoding are detected), or a small list as JSON. Column names are understood as Brazilian files write them; `mapping` ' +
@@ -79,6 +81,8 @@ const get = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/audience',
   tags,
+  operationId: 'getAudience',
+  summary: 'Show the audience',
   description: 'The audience, and how far a running upload is.',
   request: { params },
   responses: { 200: json(AudienceState, 'The audience') },
@@ -87,6 +91,8 @@ const rejects = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/audience/rejects',
   tags,
+  operationId: 'listAudienceRejects',
+  summary: 'List the rows that were refused',
   description: 'In the order of the file. The first 100,000 are kept.',
   request: { params, query: PageQuery.extend({ reason: z.string().max(50).optional() }) },
   responses: { 200: json(pageOf(Reject), 'A page of rows that are not in the audience') },
@@ -95,6 +101,8 @@ const rejectsCsv = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/audience/rejects.csv',
   tags,
+  operationId: 'downloadAudienceRejects',
+  summary: 'Download the rows that were refused as CSV',
   request: {
     params,
     query: z.object({ format: CsvForm.default('csv'), reason: z.string().max(50).optional() }),
@@ -107,6 +115,8 @@ const summary = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/audience/summary',
   tags,
+  operationId: 'summarizeAudience',
+  summary: 'Show reach, cost and duration',
   description:
     'Whom the campaign would reach if it were sent now, what it costs and how long it takes.',
   request: { params },
@@ -116,6 +126,8 @@ const preview = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/preview',
   tags,
+  operationId: 'previewCampaign',
+  summary: 'Show the first messages',
   description:
     'The first five people who can be sent to, with their messages as they would be now.',
   request: { params },

@@ -50,6 +50,8 @@ const list = defineRoute('restrictions:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listBlocklist',
+  summary: 'List the blocklist',
   request: { query: PageQuery.extend(BlocklistFilter.shape) },
   responses: { 200: json(pageOf(BlocklistEntry), 'A page of entries') },
 });
@@ -57,6 +59,8 @@ const create = defineRoute('restrictions:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createBlocklistEntry',
+  summary: 'Block a phone or a document',
   request: { body: jsonBody(BlocklistInput) },
   responses: { 201: json(BlocklistEntry, 'The new entry') },
 });
@@ -64,6 +68,8 @@ const get = defineRoute('restrictions:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getBlocklistEntry',
+  summary: 'Show an entry of the blocklist',
   request: { params: IdParam },
   responses: one,
 });
@@ -71,6 +77,8 @@ const update = defineRoute('restrictions:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateBlocklistEntry',
+  summary: 'Change an entry of the blocklist',
   request: { params: IdParam, body: jsonBody(BlocklistPatch) },
   responses: one,
 });
@@ -78,6 +86,8 @@ const remove = defineRoute('restrictions:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteBlocklistEntry',
+  summary: 'Delete an entry of the blocklist',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },
 });
@@ -86,6 +96,8 @@ const exportCsv = defineRoute('restrictions:read', {
   method: 'get',
   path: '/export.csv',
   tags,
+  operationId: 'exportBlocklist',
+  summary: 'Download the blocklist as CSV',
   request: { query: z.object({ format: CsvForm.default('csv') }) },
   responses: {
     200: { description: 'The whole list', content: { 'text/csv': { schema: z.string() } } },
@@ -95,6 +107,8 @@ const importCsv = defineRoute('restrictions:write', {
   method: 'put',
   path: '/import',
   tags,
+  operationId: 'importBlocklist',
+  summary: 'Add a CSV to the blocklist',
   request: {
     body: {
       content: {
@@ -109,6 +123,8 @@ const removeMany = defineRoute('restrictions:write', {
   method: 'post',
   path: '/delete',
   tags,
+  operationId: 'deleteBlocklistEntries',
+  summary: 'Delete many entries of the blocklist',
   request: { body: jsonBody(BlocklistIds) },
   responses: { 200: json(z.object({ deleted: z.int() }), 'How many were there') },
 });

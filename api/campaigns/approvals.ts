@@ -18,6 +18,8 @@ const submit = defineRoute('campaigns:write', {
   method: 'post',
   path: '/{id}/submit',
   tags,
+  operationId: 'submitCampaign',
+  summary: 'Submit a draft for approval',
   description: 'Freezes audience, cost, message and schedule for whoever approves.',
   request: { params: IdParam },
   responses: { 200: json(Campaign, 'The campaign, waiting for approval') },
@@ -26,6 +28,8 @@ const approve = defineRoute('campaigns:approve', {
   method: 'post',
   path: '/{id}/approve',
   tags,
+  operationId: 'approveCampaign',
+  summary: 'Approve a submitted campaign',
   description:
     'By somebody who has not created, edited, uploaded or submitted it. Refused when anything (the price, the template, ' +
     'the fish …) is not as it was submitted any more; `changed` says what.',
@@ -36,6 +40,8 @@ const reject = defineRoute('campaigns:approve', {
   method: 'post',
   path: '/{id}/reject',
   tags,
+  operationId: 'rejectCampaign',
+  summary: 'Reject a submitted campaign',
   request: { params: IdParam, body: jsonBody(RejectInput) },
   responses: { 200: json(StateAnswer, 'A draft again, with the reason') },
 });

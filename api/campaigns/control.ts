@@ -22,6 +22,8 @@ const pause = defineRoute('campaigns:control', {
   method: 'post',
   path: '/{id}/pause',
   tags,
+  operationId: 'pauseCampaign',
+  summary: 'Pause a campaign',
   description:
     'Answers 200 once it is PAUSED: from then on no call of this campaign begins. Works with no worker alive. ' +
     'A 202 says that a call may still begin; asking again waits for the same pause.',
@@ -35,6 +37,8 @@ const resume = defineRoute('campaigns:control', {
   method: 'post',
   path: '/{id}/resume',
   tags,
+  operationId: 'resumeCampaign',
+  summary: 'Resume a paused campaign',
   description: 'Goes on where it was paused. Whoever is not reached before sendUntil is skipped.',
   request,
   responses: { 200: json(StateAnswer, 'The new state') },
@@ -43,6 +47,8 @@ const cancel = defineRoute('campaigns:control', {
   method: 'post',
   path: '/{id}/cancel',
   tags,
+  operationId: 'cancelCampaign',
+  summary: 'Cancel a campaign',
   description: 'Final. People who have not been reached are cancelled.',
   request,
   responses: { 202: json(StateAnswer, 'CANCELLING') },

@@ -19,6 +19,8 @@ const list = defineRoute('campaigns:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listCampaigns',
+  summary: 'List campaigns',
   description:
     'An AGENT sees their own campaigns, a MANAGER those of the people in their squads and of API keys as well.',
   request: { query: PageQuery.extend(CampaignFilter.shape) },
@@ -28,6 +30,8 @@ const create = defineRoute('campaigns:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createCampaign',
+  summary: 'Create a draft',
   request: { body: jsonBody(CampaignInput) },
   responses: { 201: json(Campaign, 'The new draft') },
 });
@@ -35,6 +39,8 @@ const get = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getCampaign',
+  summary: 'Show a campaign and its progress',
   request: { params: IdParam },
   responses: { 200: json(Campaign, 'The campaign, its approval and its progress') },
 });
@@ -42,6 +48,8 @@ const update = defineRoute('campaigns:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateCampaign',
+  summary: 'Change a campaign',
   description:
     'Until the campaign has begun. One that was submitted or approved is a draft again. Another broker with another ' +
     'channel takes the audience away, because its addresses were checked for the old one.',
@@ -52,6 +60,8 @@ const remove = defineRoute('campaigns:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteCampaign',
+  summary: 'Delete a draft',
   description: 'A draft that was never approved or tested.',
   request: { params: IdParam },
   responses: { 204: { description: 'Deleted' } },

@@ -17,6 +17,8 @@ const events = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/events',
   tags,
+  operationId: 'streamCampaignEvents',
+  summary: 'Follow a campaign live',
   description:
     'Server-sent events. `progress` carries the progress of the campaign, at once and then every second while it changes; ' +
     '`end` follows when it has ended. A stream ends by itself after a quarter of an hour, and within seconds when the ' +

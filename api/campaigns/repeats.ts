@@ -12,6 +12,8 @@ const retry = defineRoute('campaigns:approve', {
   method: 'post',
   path: '/{id}/retry-failed',
   tags,
+  operationId: 'retryFailed',
+  summary: 'Send again to failed people',
   description:
     'Sends again to those whom the vendor has refused, each at most once per retry. The people, the message and the price ' +
     'were approved, so this needs no new approval, only the permission to approve; a price that has risen is refused.',
@@ -22,6 +24,8 @@ const clone = defineRoute('campaigns:write', {
   method: 'post',
   path: '/{id}/clone',
   tags,
+  operationId: 'cloneCampaign',
+  summary: 'Copy a campaign into a new draft',
   description: 'A new draft of whoever asks, with the settings and a copy of the audience.',
   request: { params: IdParam, body: optionalBody(CloneInput) },
   responses: { 201: json(Campaign, 'The new draft') },

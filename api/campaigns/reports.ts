@@ -69,6 +69,8 @@ const executions = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/executions',
   tags,
+  operationId: 'listExecutions',
+  summary: 'List the executions of a campaign',
   description: 'Newest first: the first run, each retry, and test sends.',
   request: { ...request, query: PageQuery },
   responses: { 200: json(pageOf(CountedExecutionItem), 'A page of executions') },
@@ -77,6 +79,8 @@ const recipients = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/recipients',
   tags,
+  operationId: 'listRecipients',
+  summary: 'List people and what became of them',
   description:
     'In the order of the audience. Whoever a retry has taken back is listed with the retry only.',
   request: { ...request, query: PageQuery.extend(RecipientFilter.shape) },
@@ -86,6 +90,8 @@ const reasons = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/reasons',
   tags,
+  operationId: 'countReasons',
+  summary: 'Count people by state and reason',
   request,
   responses: {
     200: json(
@@ -108,6 +114,8 @@ const report = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/report.csv',
   tags,
+  operationId: 'downloadCampaignReport',
+  summary: 'Download people and what became of them as CSV',
   description: '`excel-br` has a byte order mark, semicolons, decimal commas and local times.',
   request: {
     ...request,

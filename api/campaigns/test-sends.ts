@@ -36,6 +36,8 @@ const testSend = defineRoute('campaigns:write', {
   method: 'post',
   path: '/{id}/test-send',
   tags,
+  operationId: 'sendTest',
+  summary: 'Send one test message',
   description:
     'Sends the campaign’s own text to one address at once, at most 20 times in 24 hours, paid and written down as a test. Schedule, window, pace and frequency cap ' +
     'of the campaign are left out; budget, quiet hours, blocklist and opt-outs are not.',
@@ -49,6 +51,8 @@ const get = defineRoute('campaigns:read', {
   method: 'get',
   path: '/{id}/test-sends/{testId}',
   tags,
+  operationId: 'getTestSend',
+  summary: 'Show a test message',
   request: { params: IdParam.extend({ testId: z.uuid() }) },
   responses: { 200: json(TestSend, 'What became of it') },
 });

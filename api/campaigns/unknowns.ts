@@ -34,6 +34,8 @@ const resolve = defineRoute('campaigns:approve', {
   method: 'post',
   path: '/{id}/unknown/resolve',
   tags,
+  operationId: 'resolveUnknown',
+  summary: 'Decide what became of unknown messages',
   description:
     'Decides what became of messages in `unknown` (listed by `GET /v1/campaigns/{id}/recipients?state=unknown`), once their ' +
     'last call is surely over. `sent` keeps their cost; `failed` gives it back. `again` gives it back and sends again: while ' +

@@ -19,6 +19,8 @@ const list = defineRoute('users:read', {
   method: 'get',
   path: '/',
   tags,
+  operationId: 'listUsers',
+  summary: 'List users',
   request: { query: PageQuery.extend(UserFilter.shape) },
   responses: { 200: json(pageOf(User), 'A page of users') },
 });
@@ -26,6 +28,8 @@ const create = defineRoute('users:write', {
   method: 'post',
   path: '/',
   tags,
+  operationId: 'createUser',
+  summary: 'Create a user and send the invitation',
   request: { body: jsonBody(UserInput) },
   responses: { 201: json(User, 'The new user; the invitation is on its way') },
 });
@@ -33,6 +37,8 @@ const get = defineRoute('users:read', {
   method: 'get',
   path: '/{id}',
   tags,
+  operationId: 'getUser',
+  summary: 'Show a user',
   request,
   responses: one,
 });
@@ -40,6 +46,8 @@ const update = defineRoute('users:write', {
   method: 'patch',
   path: '/{id}',
   tags,
+  operationId: 'updateUser',
+  summary: 'Change a user',
   request: { params: IdParam, body: jsonBody(UserPatch) },
   responses: one,
 });
@@ -47,6 +55,8 @@ const remove = defineRoute('users:write', {
   method: 'delete',
   path: '/{id}',
   tags,
+  operationId: 'deleteUser',
+  summary: 'Delete a user who never accepted',
   description: 'Only somebody who has not accepted the invitation; everybody else is deactivated.',
   request,
   responses: { 204: { description: 'Deleted' } },

@@ -19,6 +19,8 @@ const deactivate = defineRoute('users:write', {
   method: 'post',
   path: '/{id}/deactivate',
   tags,
+  operationId: 'deactivateUser',
+  summary: 'Deactivate a user',
   description: 'Ends every session, token and API key of this person at once.',
   request,
   responses: one,
@@ -27,6 +29,8 @@ const activate = defineRoute('users:write', {
   method: 'post',
   path: '/{id}/activate',
   tags,
+  operationId: 'activateUser',
+  summary: 'Activate a user again',
   request,
   responses: one,
 });
@@ -34,6 +38,8 @@ const invite = defineRoute('users:write', {
   method: 'post',
   path: '/{id}/invitation',
   tags,
+  operationId: 'inviteUser',
+  summary: 'Send the invitation again',
   description: 'Sends the invitation again; earlier ones stop working.',
   request,
   responses: {

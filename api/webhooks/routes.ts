@@ -10,6 +10,8 @@ const receive = defineRoute('anyone', {
   method: 'post',
   path: '/{provider}/{token}',
   tags: ['Webhooks'],
+  operationId: 'receiveWebhook',
+  summary: 'Take what a vendor reports',
   request: {
     params: z.object({ provider: z.string().max(50), token: z.string().max(200) }),
     // Vendors may add parameters of their own.

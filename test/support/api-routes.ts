@@ -35,17 +35,25 @@ interface ParameterSchema {
   anyOf?: ParameterSchema[];
 }
 
-interface Operation {
+export interface Operation {
+  operationId?: string;
+  summary?: string;
   'x-permission'?: ApiRoute['permission'];
   requestBody?: { content: Record<string, unknown> };
   parameters?: (QueryParameter & { in: string })[];
 }
 
-/** Every route under /v1, from the OpenAPI document of an app that has neither database nor engine. */
+/** The OpenAPI document of an app that has neither database nor engine. */
+export async function readDocument(): Promise<{
+  paths: Record<string, Record<string, Operation>>;
+}> {
+  const response = await createApp(offlineDeps()).request('/openapi.json');
+  return (await response.json()) as { paths: Record<string, Record<string, Operation>> };
+}
+
+/** Every route under /v1 of the OpenAPI document. */
 export async function listRoutes(): Promise<ApiRoute[]> {
-  const app = createApp(offlineDeps());
-  const response = await app.request('/openapi.json');
-  const document = (await response.json()) as { paths: Record<string, Record<string, Operation>> };
+  const document = await readDocument();
   return Object.entries(document.paths)
     .filter(([path]) => path.startsWith('/v1/'))
     .flatMap(([path, methods]) =>
