@@ -41,7 +41,9 @@ export const Environment = z.object({
   ),
   MIGRATE_DATABASE_URL: postgres
     .optional()
-    .describe("The same database as the tables' owner. Only `npm run migrate` reads it."),
+    .describe(
+      "The same database as the tables' owner. Read by `npm run migrate` and the admin commands of the ledger.",
+    ),
   DATABASE_MAX_CONNECTIONS: positive
     .default(20)
     .describe('The most connections of each of the three pools of a process.'),
@@ -120,7 +122,9 @@ export const Environment = z.object({
   NOTICE_PROVIDER: z
     .string()
     .optional()
-    .describe('The provider that carries invitations and password resets.'),
+    .describe(
+      'The provider that carries invitations and password resets; without it none is sent.',
+    ),
   NOTICE_PROVIDER_CONFIG: z
     .string()
     .refine(isJson, { error: 'must be JSON' })

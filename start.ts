@@ -23,6 +23,8 @@ async function main(): Promise<void> {
   const logger = createLogger(config.LOG_LEVEL, 'regente');
   collectProcessMetrics();
   const endTraces = await startTraces(config, word, logger);
+  if (config.NOTICE_PROVIDER === undefined)
+    logger.warn('NOTICE_PROVIDER is not set: invitations and password resets are not sent');
   const stops: Stop[] = [];
   const stopping = new AbortController();
   const stop = async (code: number): Promise<void> => {
