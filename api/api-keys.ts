@@ -14,8 +14,7 @@ const ApiKey = z
   .object({
     id: z.uuid(),
     name: z.string(),
-    /** How the key begins. */
-    prefix: z.string(),
+    prefix: z.string().describe('How the key begins.'),
     scopes: z.array(z.enum(PERMISSIONS)),
     createdBy: z.uuid().nullable(),
     expiresAt: z.iso.datetime().nullable(),

@@ -15,8 +15,7 @@ const AuditLog = z
     action: z.string(),
     entityType: z.string(),
     entityId: z.string(),
-    /** `{ before, after }`, secrets redacted. */
-    changes: z.record(z.string(), z.unknown()),
+    changes: z.record(z.string(), z.unknown()).describe('`{ before, after }`, secrets redacted.'),
     ipAddress: z.string().nullable(),
     userAgent: z.string().nullable(),
     requestId: z.string().nullable(),

@@ -21,14 +21,15 @@ const Me = z
     type: z.enum(['user', 'key']),
     user: User.nullable(),
     key: z.object({ id: z.uuid(), name: z.string(), prefix: z.string() }).nullable(),
-    /** The company that is acted in. */
-    company: z.object({
-      id: z.uuid(),
-      name: z.string(),
-      slug: z.string(),
-      timeZone: z.string(),
-      currency: z.string(),
-    }),
+    company: z
+      .object({
+        id: z.uuid(),
+        name: z.string(),
+        slug: z.string(),
+        timeZone: z.string(),
+        currency: z.string(),
+      })
+      .describe('The company that is acted in.'),
     permissions: z.array(z.enum(PERMISSIONS)),
   })
   .openapi('Me');

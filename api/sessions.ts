@@ -23,8 +23,7 @@ import { auditAs, write } from './write';
 
 const Login = z
   .object({
-    /** Shown once. */
-    token: z.string(),
+    token: z.string().describe('Shown once.'),
     expiresAt: z.iso.datetime(),
     user: z.object({
       id: z.uuid(),

@@ -5,19 +5,22 @@ import { QueryBoolean } from './query.schema';
 
 export const ApiKeyInput = z.strictObject({
   name: plainText(200),
-  /** At most what the person who makes it may do. */
   scopes: z
     .array(z.enum(PERMISSIONS))
     .min(1)
     .max(PERMISSIONS.length)
-    .refine((scopes) => new Set(scopes).size === scopes.length, 'must not repeat a scope'),
+    .refine((scopes) => new Set(scopes).size === scopes.length, 'must not repeat a scope')
+    .describe('At most what the person who makes it may do.'),
   expiresAt: z.iso.datetime({ offset: true }).optional(),
 });
 
 export const ApiKeyFilter = z.object({
-  /** A person's id, or `me`. */
-  createdBy: z.union([z.literal('me'), z.uuid()]).optional(),
-  /** true: only keys that work; false: only those that have ended. */
-  live: QueryBoolean.optional(),
+  createdBy: z
+    .union([z.literal('me'), z.uuid()])
+    .optional()
+    .describe("A person's id, or `me`."),
+  live: QueryBoolean.optional().describe(
+    'true: only keys that work; false: only those that have ended.',
+  ),
 });
 export type ApiKeyFilter = z.infer<typeof ApiKeyFilter>;

@@ -7,10 +7,8 @@ export const AuditLogFilter = z.object({
   actorType: z.enum(['user', 'key', 'system']).optional(),
   entityType: z.string().max(100).optional(),
   entityId: z.string().max(100).optional(),
-  /** `<entity>.<verb>`, as `wallet.create`. */
-  action: z.string().max(100).optional(),
-  createdFrom: instant,
-  /** The first instant that is too late. */
-  createdUntil: instant,
+  action: z.string().max(100).optional().describe('`<entity>.<verb>`, as `wallet.create`.'),
+  createdFrom: instant.describe('The first instant.'),
+  createdUntil: instant.describe('The first instant that is too late.'),
 });
 export type AuditLogFilter = z.infer<typeof AuditLogFilter>;

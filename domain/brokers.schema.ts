@@ -28,7 +28,7 @@ export const BrokerPatch = Fields.partial();
 export type BrokerPatch = z.infer<typeof BrokerPatch>;
 
 export const BrokerFilter = z.object({
-  text: SearchText.optional(),
+  text: SearchText.optional().describe('A part of the name.'),
   provider: z.string().max(50).optional(),
   channel: z.enum(CHANNELS).optional(),
 });

@@ -20,11 +20,13 @@ const Message = writtenText(5_000)
   .min(1);
 
 const SendWindow = z.strictObject({
-  /** ISO weekdays, 1 Monday to 7 Sunday. */
-  days: z.array(z.int().min(1).max(7)).min(1).max(7),
+  days: z
+    .array(z.int().min(1).max(7))
+    .min(1)
+    .max(7)
+    .describe('ISO weekdays, 1 Monday to 7 Sunday.'),
   start: Time,
-  /** `24:00` is the end of the day. */
-  end: Time.or(z.literal('24:00')),
+  end: Time.or(z.literal('24:00')).describe('`24:00` is the end of the day.'),
 });
 
 const Fields = z.strictObject({
@@ -33,13 +35,14 @@ const Fields = z.strictObject({
   walletId: z.uuid(),
   brokerId: z.uuid(),
   templateId: z.uuid().nullable(),
-  /** Used where a person has no message of their own and the campaign no template. */
-  baseMessage: Message.nullable(),
+  baseMessage: Message.nullable().describe(
+    'Used where a person has no message of their own and the campaign no template.',
+  ),
   throttlingType: z.enum(THROTTLING_TYPES),
-  /** In seconds. */
   throttlingConfig: z
     .strictObject({ delayLimit: Seconds.optional(), maxRandom: Seconds.optional() })
-    .nullable(),
+    .nullable()
+    .describe('In seconds.'),
   scheduledAt: Instant.nullable(),
   sendUntil: Instant.nullable(),
   sendWindow: SendWindow.nullable(),
@@ -48,11 +51,11 @@ const Fields = z.strictObject({
 
 /** A new draft. */
 export const CampaignInput = Fields.extend({
-  /** How other systems know the campaign; made up when not given. */
   agendamentoId: z
     .string()
     .regex(/^[\w.:-]{1,100}$/, 'must be 1 to 100 letters, digits, or one of _ . : -')
-    .optional(),
+    .optional()
+    .describe('How other systems know the campaign; made up when not given.'),
   description: Fields.shape.description.default(null),
   templateId: Fields.shape.templateId.default(null),
   baseMessage: Fields.shape.baseMessage.default(null),
@@ -75,25 +78,26 @@ const states = z.preprocess(
 );
 
 export const CampaignFilter = z.object({
-  /** One state, or several with commas. */
-  state: states.optional(),
+  state: states.optional().describe('One state, or several with commas.'),
   walletId: z.uuid().optional(),
   brokerId: z.uuid().optional(),
-  /** Who created it. */
-  userId: z.uuid().optional(),
-  /** Which key created it. */
-  apiKeyId: z.uuid().optional(),
-  createdFrom: Instant.optional(),
-  createdUntil: Instant.optional(),
-  /** Part of the name, the description or the agendamentoId. */
-  text: SearchText.optional(),
-  awaitingMyApproval: QueryBoolean.optional(),
+  userId: z.uuid().optional().describe('Who created it.'),
+  apiKeyId: z.uuid().optional().describe('Which key created it.'),
+  createdFrom: Instant.optional().describe('The first instant.'),
+  createdUntil: Instant.optional().describe('The first instant that is too late.'),
+  text: SearchText.optional().describe('Part of the name, the description or the agendamentoId.'),
+  awaitingMyApproval: QueryBoolean.optional().describe(
+    'Only what waits for approval and may be approved by whoever asks.',
+  ),
 });
 export type CampaignFilter = z.infer<typeof CampaignFilter>;
 
 export const ApproveInput = z.strictObject({
-  /** Of the submission that was looked at; another one is refused. */
-  version: z.string().max(100).optional(),
+  version: z
+    .string()
+    .max(100)
+    .optional()
+    .describe('Of the submission that was looked at; another one is refused.'),
 });
 
 export const RejectInput = z.strictObject({ reason: Reason });
@@ -102,8 +106,7 @@ export const RejectInput = z.strictObject({ reason: Reason });
 export const ReasonInput = z.strictObject({ reason: Reason.optional() });
 
 export const RetryInput = z.strictObject({
-  /** Also those whom the vendor refused for good. */
-  includePermanent: z.boolean().optional(),
+  includePermanent: z.boolean().optional().describe('Also those whom the vendor refused for good.'),
 });
 
 /** More people than this at once are named by a filter. */
@@ -112,16 +115,18 @@ const MOST_POSITIONS = 10_000;
 /** What a person decides about messages in `unknown`. */
 export const ResolveUnknownInput = z.strictObject({
   as: z.enum(['sent', 'failed', 'again']),
-  /** How it is known; kept in the audit. */
-  reason: Reason,
+  reason: Reason.describe('How it is known; kept in the audit.'),
   /** Whom of the campaign's people in `unknown`; everybody when not said. */
   only: z
     .strictObject({
       executionId: z.uuid().optional(),
-      /** As the list of people shows them, with their `executionId`. */
-      positions: z.array(z.int().min(0).max(2_147_483_647)).min(1).max(MOST_POSITIONS).optional(),
-      /** The message's, as `no_answer`. */
-      reason: plainText(200).optional(),
+      positions: z
+        .array(z.int().min(0).max(2_147_483_647))
+        .min(1)
+        .max(MOST_POSITIONS)
+        .optional()
+        .describe('As the list of people shows them, with their `executionId`.'),
+      reason: plainText(200).optional().describe("The message's, as `no_answer`."),
     })
     .refine(({ executionId, positions }) => positions === undefined || executionId !== undefined, {
       path: ['executionId'],
@@ -137,14 +142,16 @@ export type ResolveUnknownInput = z.infer<typeof ResolveUnknownInput>;
 
 export const CloneInput = z.strictObject({
   name: Fields.shape.name.optional(),
-  /** True when not said. */
-  withAudience: z.boolean().optional(),
+  withAudience: z.boolean().optional().describe('True when not said.'),
 });
 
 export const TestSendInput = z.strictObject({
-  /** A phone or an e-mail address, by the broker's channel. */
-  to: z.string().trim().min(1).max(254),
-  /** Whose values fill the campaign's text; without it those, and the own message, of the first person of the audience. */
+  to: z
+    .string()
+    .trim()
+    .min(1)
+    .max(254)
+    .describe("A phone or an e-mail address, by the broker's channel."),
   recipient: z
     .strictObject({
       nome: z.string().max(200).optional(),
@@ -156,12 +163,18 @@ export const TestSendInput = z.strictObject({
         .optional(),
       variables: z.record(z.string().max(120), z.string().max(1_000)).default({}),
     })
-    .optional(),
+    .optional()
+    .describe(
+      "Whose values fill the campaign's text; without it those, and the own message, of the first person of the audience.",
+    ),
 });
 export type TestSendInput = z.infer<typeof TestSendInput>;
 
 export const RecipientFilter = z.object({
-  state: z.enum(RECIPIENT_STATES).optional(),
-  reason: z.string().max(200).optional(),
+  state: z
+    .enum(RECIPIENT_STATES)
+    .optional()
+    .describe('`waiting`: nothing has been written about the person yet.'),
+  reason: z.string().max(200).optional().describe('Of the state, as `/reasons` counts them.'),
 });
 export type RecipientFilter = z.infer<typeof RecipientFilter>;

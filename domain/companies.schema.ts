@@ -71,4 +71,6 @@ export const CompanyPatch = z
   .partial();
 export type CompanyPatch = z.infer<typeof CompanyPatch>;
 
-export const CompanyFilter = z.object({ text: SearchText.optional() });
+export const CompanyFilter = z.object({
+  text: SearchText.optional().describe('A part of the name or of the slug.'),
+});

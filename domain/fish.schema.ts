@@ -5,8 +5,9 @@ import { plainText, SearchText } from './plain-text.schema';
 /** Somebody of the company who receives every campaign, to see that it goes out. */
 export const FishInput = z.strictObject({
   name: plainText(200),
-  /** A fish receives every campaign, those by SMS too, so a landline is none. */
-  phone: MobileText,
+  phone: MobileText.describe(
+    'A fish receives every campaign, those by SMS too, so a landline is none.',
+  ),
 });
 export type FishInput = z.infer<typeof FishInput>;
 
@@ -14,7 +15,7 @@ export const FishPatch = FishInput.partial();
 export type FishPatch = z.infer<typeof FishPatch>;
 
 export const FishFilter = z.object({
-  text: SearchText.optional(),
+  text: SearchText.optional().describe('A part of the name.'),
   phone: PhoneText.optional(),
 });
 export type FishFilter = z.infer<typeof FishFilter>;

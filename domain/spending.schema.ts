@@ -4,8 +4,8 @@ const YearMonth = z.string().regex(/^2\d{3}-(0[1-9]|1[0-2])$/, 'must be a month,
 
 /** Months, both included; without them, everything that was ever spent. */
 export const SpendingFilter = z.object({
-  fromMonth: YearMonth.optional(),
-  toMonth: YearMonth.optional(),
+  fromMonth: YearMonth.optional().describe('The first month.'),
+  toMonth: YearMonth.optional().describe('The last month, itself included.'),
   walletId: z.uuid().optional(),
   brokerId: z.uuid().optional(),
 });

@@ -21,7 +21,7 @@ export const TemplatePatch = Fields.partial();
 export type TemplatePatch = z.infer<typeof TemplatePatch>;
 
 export const TemplateFilter = z.object({
-  text: SearchText.optional(),
+  text: SearchText.optional().describe('A part of the name.'),
   templateCode: z.string().max(200).optional(),
 });
 export type TemplateFilter = z.infer<typeof TemplateFilter>;

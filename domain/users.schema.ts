@@ -36,8 +36,7 @@ export const UserFilter = z.object({
   status: z.enum(USER_STATUSES).optional(),
   role: z.enum(ROLES).optional(),
   area: z.enum(USER_AREAS).optional(),
-  /** A part of the name or of the e-mail address. */
-  text: SearchText.optional(),
+  text: SearchText.optional().describe('A part of the name or of the e-mail address.'),
 });
 export type UserFilter = z.infer<typeof UserFilter>;
 

@@ -15,7 +15,7 @@ export const WalletPatch = WalletInput.partial();
 export type WalletPatch = z.infer<typeof WalletPatch>;
 
 export const WalletFilter = z.object({
-  text: SearchText.optional(),
+  text: SearchText.optional().describe('A part of the name.'),
   idgisAmbiente: queryInt(0, MAX_IDGIS).optional(),
 });
 export type WalletFilter = z.infer<typeof WalletFilter>;

@@ -42,6 +42,23 @@ test('the document is OpenAPI 3.1 and shows each route’s permission and proble
   );
 });
 
+test('the document says of filters and fields what their names do not', async () => {
+  const { paths } = (await api.request('GET', '/openapi.json')).body;
+  const query = (path: string): Record<string, string | undefined> =>
+    Object.fromEntries(
+      paths[path].get.parameters.map(
+        ({ name, description }: { name: string; description?: string }) => [name, description],
+      ),
+    );
+  expect(query('/v1/campaigns')).toMatchObject({
+    createdUntil: 'The first instant that is too late.',
+    state: 'One state, or several with commas.',
+  });
+  expect(query('/v1/api-keys')['live']).toMatch(/only keys that work/);
+  const draft = paths['/v1/campaigns'].post.requestBody.content['application/json'].schema;
+  expect(draft.properties.baseMessage.description).toMatch(/no message of their own/);
+});
+
 test.each(['invitation', 'password_reset'] as const)(
   'the link of an account mail (%s) leads to a form that may call nothing but this API',
   async (purpose) => {

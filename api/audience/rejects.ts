@@ -10,8 +10,9 @@ import { readPlace } from '../paging';
 /** A row that is not in the audience. */
 export const Reject = z
   .object({
-    /** Physical line of the file, from 1; for a list, the number of the item. */
-    line: z.int(),
+    line: z
+      .int()
+      .describe('Physical line of the file, from 1; for a list, the number of the item.'),
     column: z.string().nullable(),
     reason: z.string(),
     value: z.string().nullable(),

@@ -19,18 +19,19 @@ export const Audience = z
     id: z.uuid(),
     source: z.enum(AUDIENCE_SOURCES),
     fileName: z.string().nullable(),
-    /** `rows = recipients + duplicates + invalid`; blank lines are no rows. */
-    rows: z.int(),
+    rows: z.int().describe('`rows = recipients + duplicates + invalid`; blank lines are no rows.'),
     bytes: z.int(),
     recipients: z.int(),
     corrected: z.int(),
     duplicates: z.int(),
     invalid: z.int(),
     invalidByReason: counts,
-    /** Which column of the file became which field. */
-    columns: z.record(z.string(), z.string()),
-    /** The other columns, under the names that messages use. */
-    variables: z.array(z.string()),
+    columns: z
+      .record(z.string(), z.string())
+      .describe('Which column of the file became which field.'),
+    variables: z
+      .array(z.string())
+      .describe('The other columns, under the names that messages use.'),
     uploadedBy: z.uuid().nullable(),
     uploadedAt: moment,
   })
@@ -38,8 +39,9 @@ export const Audience = z
 
 export const AudienceState = z
   .object({
-    /** `loading` while an upload runs, also when there is an audience already. */
-    state: z.enum(['empty', 'loading', 'ready']),
+    state: z
+      .enum(['empty', 'loading', 'ready'])
+      .describe('`loading` while an upload runs, also when there is an audience already.'),
     audience: Audience.nullable(),
     upload: z
       .object({
@@ -98,40 +100,55 @@ const decimal = z.string().openapi({ example: '123.4500' });
 export const Summary = z
   .object({
     audienceId: z.uuid(),
-    /** Rows of the file: `total = valid + duplicates + the sum of invalid`. */
-    total: z.int(),
+    total: z.int().describe('Rows of the file: `total = valid + duplicates + the sum of invalid`.'),
     valid: z.int(),
     corrected: z.int(),
     duplicates: z.int(),
     invalid: counts,
-    /** `valid = sendable + blocked + missingVariables`, counted as the dispatch would now. */
-    sendable: z.int(),
+    sendable: z
+      .int()
+      .describe(
+        '`valid = sendable + blocked + missingVariables`, counted as the dispatch would now.',
+      ),
     blocked: z.object({ blocklist: z.int(), optOuts: z.int() }),
     missingVariables: z.object({ people: z.int(), byVariable: counts }),
-    /** Whether people were weighed with the message; without one there are no segments and no missing variables. */
-    assessed: z.boolean(),
-    /** Text messages per number of segments and per encoding, blocked people included; empty for other channels. */
-    segments: counts,
+    assessed: z
+      .boolean()
+      .describe(
+        'Whether people were weighed with the message; without one there are no segments and no missing variables.',
+      ),
+    segments: counts.describe(
+      'Text messages per number of segments and per encoding, blocked people included; empty for other channels.',
+    ),
     encodings: counts,
     timeZones: z.array(z.object({ timeZone: z.string(), recipients: z.int() })),
-    /** Control contacts that approval puts beside the audience; their cost is in the estimate. */
-    fish: z.object({ contacts: z.int(), units: z.int() }),
-    /** Messages or SMS segments that are paid for, by the broker's billing unit. */
-    units: z.int(),
+    fish: z
+      .object({ contacts: z.int(), units: z.int() })
+      .describe(
+        'Control contacts that approval puts beside the audience; their cost is in the estimate.',
+      ),
+    units: z
+      .int()
+      .describe("Messages or SMS segments that are paid for, by the broker's billing unit."),
     price: decimal,
     estimatedCost: decimal,
     currency: z.string(),
-    /** Of the wallet, in the month in which sending begins; null figures are no money. */
-    budget: z.object({
-      month: z.string().openapi({ example: '2026-11' }),
-      budget: decimal.nullable(),
-      used: decimal.nullable(),
-      reserved: decimal.nullable(),
-      remaining: decimal.nullable(),
-      enough: z.boolean(),
-    }),
-    /** At the broker's rate and the campaign's throttle, send windows left aside; null where neither is set. */
-    estimatedSeconds: z.int().nullable(),
+    budget: z
+      .object({
+        month: z.string().openapi({ example: '2026-11' }),
+        budget: decimal.nullable(),
+        used: decimal.nullable(),
+        reserved: decimal.nullable(),
+        remaining: decimal.nullable(),
+        enough: z.boolean(),
+      })
+      .describe('Of the wallet, in the month in which sending begins; null figures are no money.'),
+    estimatedSeconds: z
+      .int()
+      .nullable()
+      .describe(
+        "At the broker's rate and the campaign's throttle, send windows left aside; null where neither is set.",
+      ),
   })
   .openapi('AudienceSummary');
 
@@ -172,10 +189,10 @@ export const Preview = z
         address: z.string(),
         nome: z.string().nullable(),
         text: z.string(),
-        /** Of a text message; null for other channels. */
         sms: z
           .object({ encoding: z.enum(['gsm7', 'ucs2']), units: z.int(), segments: z.int() })
-          .nullable(),
+          .nullable()
+          .describe('Of a text message; null for other channels.'),
         cost: decimal,
       }),
     ),

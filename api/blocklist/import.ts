@@ -15,13 +15,13 @@ const SHOWN_INVALID = 100;
 export const BlocklistImport = z
   .object({
     added: z.int(),
-    /** On the list before, or twice in the file; their reason stays as it was. */
-    alreadyThere: z.int(),
+    alreadyThere: z
+      .int()
+      .describe('On the list before, or twice in the file; their reason stays as it was.'),
     invalidCount: z.int(),
-    /** The first hundred. */
-    invalid: z.array(
-      z.object({ line: z.int(), column: z.string().nullable(), reason: z.string() }),
-    ),
+    invalid: z
+      .array(z.object({ line: z.int(), column: z.string().nullable(), reason: z.string() }))
+      .describe('The first hundred.'),
   })
   .openapi('BlocklistImport');
 type BlocklistImport = z.infer<typeof BlocklistImport>;

@@ -16,17 +16,18 @@ const ResolvedAnswer = z
   .object({
     id: z.uuid(),
     state: z.enum(CAMPAIGN_STATES),
-    /** Which sends again; null where nobody is sent to. */
-    executionId: z.uuid().nullable(),
-    /** How many people, per decision. */
-    decided: z.object({ sent: z.int(), failed: z.int(), again: z.int() }),
+    executionId: z.uuid().nullable().describe('Which sends again; null where nobody is sent to.'),
+    decided: z
+      .object({ sent: z.int(), failed: z.int(), again: z.int() })
+      .describe('How many people, per decision.'),
     undecided: z.object({ tooEarly: z.int(), notUnknown: z.int(), fish: z.int() }),
-    /** From when on everybody who was too early can be decided. */
-    decidableAt: z.iso.datetime().nullable(),
-    /** Who could not be decided; the first 100. */
-    undecidedPeople: z.array(
-      z.object({ ...place, why: z.enum(['tooEarly', 'notUnknown', 'fish']) }),
-    ),
+    decidableAt: z.iso
+      .datetime()
+      .nullable()
+      .describe('From when on everybody who was too early can be decided.'),
+    undecidedPeople: z
+      .array(z.object({ ...place, why: z.enum(['tooEarly', 'notUnknown', 'fish']) }))
+      .describe('Who could not be decided; the first 100.'),
   })
   .openapi('UnknownResolved');
 
