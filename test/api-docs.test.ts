@@ -59,6 +59,13 @@ test('the document says of filters and fields what their names do not', async ()
   expect(draft.properties.baseMessage.description).toMatch(/no message of their own/);
 });
 
+test('no pattern of the document has flags, which JSON Schema does not know', async () => {
+  const text = JSON.stringify((await api.request('GET', '/openapi.json')).body);
+  const patterns = [...text.matchAll(/"pattern":"((?:[^"\\]|\\.)*)"/g)].map(([, each]) => each!);
+  expect(patterns.length).toBeGreaterThan(10);
+  expect(patterns.filter((each) => /\/[a-z]+$/.test(each))).toEqual([]);
+});
+
 test.each(['invitation', 'password_reset'] as const)(
   'the link of an account mail (%s) leads to a form that may call nothing but this API',
   async (purpose) => {
