@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CAMPAIGN_STATES } from './campaigns';
 import { BUDGET_POLICIES, THROTTLING_TYPES } from './campaign-settings';
-import { RECIPIENT_STATES } from './communications';
+import { RECIPIENT_STATES, recipientStateOf } from './communications';
 import { plainText, SearchText, writtenText } from './plain-text.schema';
 import { QueryBoolean } from './query.schema';
 import { placeholderProblem } from './template-syntax';
@@ -172,9 +172,15 @@ export type TestSendInput = z.infer<typeof TestSendInput>;
 
 export const RecipientFilter = z.object({
   state: z
-    .enum(RECIPIENT_STATES)
+    .preprocess(
+      (word) => (typeof word === 'string' ? (recipientStateOf(word) ?? word) : word),
+      z.enum(RECIPIENT_STATES),
+    )
     .optional()
-    .describe('`waiting`: nothing has been written about the person yet.'),
+    .describe(
+      '`waiting`: nothing has been written about the person yet. The words of older systems are taken too: ' +
+        'pending and pendente for `waiting`, enviado for `sent`, opened for `read`, error and erro for `failed`.',
+    ),
   reason: z.string().max(200).optional().describe('Of the state, as `/reasons` counts them.'),
 });
 export type RecipientFilter = z.infer<typeof RecipientFilter>;

@@ -20,23 +20,21 @@ export type MessageState = (typeof MESSAGE_STATES)[number];
 export const RECIPIENT_STATES = [...MESSAGE_STATES, 'waiting'] as const;
 export type RecipientState = (typeof RECIPIENT_STATES)[number];
 
-/** The seeds' words for these states, so that data of older systems can be read. */
-export const SEED_STATES: Readonly<Record<string, MessageState>> = {
-  PENDING: 'queued',
-  pendente: 'queued',
-  pending: 'queued',
-  SENT: 'sent',
-  enviado: 'sent',
-  sent: 'sent',
-  DELIVERED: 'delivered',
-  delivered: 'delivered',
-  READ: 'read',
-  opened: 'read',
-  clicked: 'clicked',
-  ERROR: 'failed',
-  erro: 'failed',
-  failed: 'failed',
-};
+/** The words that older systems have for these states, in small letters. */
+const OLDER_WORDS: ReadonlyMap<string, RecipientState> = new Map([
+  ['pending', 'waiting'],
+  ['pendente', 'waiting'],
+  ['enviado', 'sent'],
+  ['opened', 'read'],
+  ['error', 'failed'],
+  ['erro', 'failed'],
+]);
+
+/** The state that a word means, ours or an older system's, in any case; nothing for any other word. */
+export function recipientStateOf(word: string): RecipientState | undefined {
+  const small = word.toLowerCase();
+  return RECIPIENT_STATES.find((state) => state === small) ?? OLDER_WORDS.get(small);
+}
 
 /** How many ledger rows are in which state; `recipients - sum` have not been reached yet. */
 export type StateCounts = Readonly<Record<MessageState, number>>;

@@ -117,6 +117,7 @@ describe('the report', () => {
     const [first] = failed;
     const one = await allRecipients(id, `&state=failed&reason=${first?.reason}`);
     expect(one.map(({ reason }) => reason)).toEqual([first?.reason]);
+    expect(await allRecipients(id, '&state=ERRO')).toEqual(failed);
     expect(await allRecipients(id, '&state=waiting')).toEqual([]);
     expect(rowsOf(await get(id, '/report.csv?state=skipped'))).toHaveLength(1);
   });

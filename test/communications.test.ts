@@ -4,7 +4,7 @@ import {
   MESSAGE_STATES,
   messageReference,
   parseReference,
-  SEED_STATES,
+  recipientStateOf,
   type MessageKey,
   type StateCounts,
 } from '../domain/communications';
@@ -76,11 +76,21 @@ test.each([
   expect(parseReference(text)).toBeUndefined(),
 );
 
-test('every word of the older systems has a state here', () => {
-  expect(Object.values(SEED_STATES).every((state) => MESSAGE_STATES.includes(state))).toBe(true);
-  expect([SEED_STATES['ERROR'], SEED_STATES['enviado'], SEED_STATES['opened']]).toEqual([
-    'failed',
-    'sent',
-    'read',
-  ]);
-});
+test.each([
+  ['PENDING', 'waiting'],
+  ['pendente', 'waiting'],
+  ['SENT', 'sent'],
+  ['enviado', 'sent'],
+  ['DELIVERED', 'delivered'],
+  ['opened', 'read'],
+  ['READ', 'read'],
+  ['clicked', 'clicked'],
+  ['ERROR', 'failed'],
+  ['erro', 'failed'],
+  ['failed', 'failed'],
+  ['entregou', undefined],
+  ['constructor', undefined],
+  ['', undefined],
+])('the word %s of an older system means %s', (word, state) =>
+  expect(recipientStateOf(word)).toBe(state),
+);
