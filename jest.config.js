@@ -1,3 +1,5 @@
+const { availableParallelism } = require('node:os');
+
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
@@ -9,4 +11,6 @@ module.exports = {
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   testTimeout: 60_000,
+  // Most of a test's time is waiting for servers, so a small machine has room for more than its cores.
+  maxWorkers: Math.max(3, availableParallelism() - 1),
 };
