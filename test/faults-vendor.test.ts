@@ -106,6 +106,7 @@ test.each(VENDORS)(
     sandbox.configure({ rates: { ...FAULTS, rateLimited: 0 } });
     await until('it goes on after the storm', () => accepted() >= 200);
     sandbox.configure({ outage: 'unavailable' });
+    await until('a call is turned away', () => sandbox.totals().unavailable > 0);
     await shows('provider_down');
     const { droppedBefore } = sandbox.totals();
     sandbox.configure({ outage: 'drop' });

@@ -108,10 +108,7 @@ describe('a file that cannot be used is refused in lines', () => {
   });
 
   test('without a good row, with the reasons and how often each', async () => {
-    expect(await refusal('telefone\n123\nabc\n456\n')).toEqual([
-      'None of the 3 rows of meu.csv is a person who can be sent to:',
-      '  wrong_length: 2',
-      expect.stringMatching(/^ {2}\w+: 1$/),
-    ]);
+    const [, detail] = await refusal('telefone\n123\nabc\n456\n');
+    expect(detail).toMatch(/^ {2}None of the 3 rows can be used \(wrong_length: 2, \w+: 1\)\./);
   });
 });

@@ -65,7 +65,6 @@ export async function prepareCampaign(
   const { file, name } = audienceOf(options);
   await upload(operator, `/v1/campaigns/${id}/audience?fileName=${encodeURIComponent(name)}`, file);
   const summary = await operator.get<Summary>(`/v1/campaigns/${id}/audience/summary`);
-  if (summary.valid === 0) throw new UnusableFileError(nobodyIn(name, summary).join('\n'));
   return { id, summary };
 }
 
@@ -77,14 +76,6 @@ async function upload(operator: ApiClient, path: string, file: Readable): Promis
       ? new UnusableFileError(error.message, { cause: error })
       : error;
   }
-}
-
-function nobodyIn(name: string, { total, invalid }: Summary): string[] {
-  const reasons = Object.entries(invalid).toSorted(([, a], [, b]) => b - a);
-  return [
-    `None of the ${total} rows of ${name} is a person who can be sent to:`,
-    ...reasons.map(([reason, rows]) => `  ${reason}: ${rows}`),
-  ];
 }
 
 /** A file of one's own may have no more than phones, so its message asks for nothing. */
