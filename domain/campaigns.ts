@@ -104,8 +104,8 @@ const ALLOWED_FROM: Readonly<Record<CampaignVerb, readonly CampaignState[]>> = {
   submit: DRAFT_TRANSITIONS.submit.from,
   approve: DRAFT_TRANSITIONS.approve.from,
   reject: DRAFT_TRANSITIONS.reject.from,
-  // Asked again while PAUSING, it waits for the same pause.
-  pause: [...fromExecution('pause'), 'PAUSING'],
+  // Asked again while PAUSING, it waits for the same pause; once that is over, it answers what that has come to.
+  pause: [...fromExecution('pause'), 'PAUSING', 'PAUSED'],
   resume: fromExecution('resume'),
   cancel: fromExecution('cancel'),
   'retry-failed': TERMINAL_STATES,

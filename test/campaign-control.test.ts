@@ -74,6 +74,19 @@ test('a cancel is final: who has not been reached is cancelled, and the sum is w
   });
 });
 
+test('a pause that is asked for again is answered PAUSED and leaves one trace, whoever has ended it', async () => {
+  const { id } = await underWay(2_000, 100);
+  const answers = [await post(id, 'pause'), await post(id, 'pause')];
+  for (const { status, body } of answers) expect([status, body.state]).toEqual([200, 'PAUSED']);
+  const trail = `SELECT action FROM audit_logs WHERE entity_id = $1 AND action LIKE 'campaign.pause%' ORDER BY id`;
+  expect(await query(world.bench.adminUrl, trail, [id])).toEqual([
+    { action: 'campaign.pause' },
+    { action: 'campaign.paused' },
+  ]);
+  await post(id, 'cancel');
+  await world.untilState(own, id, 'CANCELLED');
+});
+
 test('a paused campaign can be cancelled', async () => {
   const { id } = await underWay(2_000, 100);
   await post(id, 'pause');

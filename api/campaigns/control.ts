@@ -26,7 +26,7 @@ const pause = defineRoute('campaigns:control', {
   summary: 'Pause a campaign',
   description:
     'Answers 200 once it is PAUSED: from then on no call of this campaign begins. Works with no worker alive. ' +
-    'A 202 says that a call may still begin; asking again waits for the same pause.',
+    'A 202 says that a call may still begin; asking again waits for the same pause, and of a paused campaign is answered so.',
   request,
   responses: {
     200: json(StateAnswer, 'PAUSED'),

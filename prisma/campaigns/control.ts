@@ -16,8 +16,8 @@ export interface Controlled {
 }
 
 /**
- * Pauses, resumes or cancels the campaign's execution. A pause that is under way already is answered as such, so that
- * whoever asks again can wait for it again.
+ * Pauses, resumes or cancels the campaign's execution. A pause that is under way already, or over, is answered as such:
+ * whoever never got an answer can ask again.
  * Throws CONFLICT with the states from which the verb is allowed.
  */
 export async function controlCampaign(
@@ -30,7 +30,7 @@ export async function controlCampaign(
   const before = campaign.state as CampaignState;
   requireAllowed(verb, before);
   const { id: executionId, controlVersion } = present(execution, verb);
-  if (verb === 'pause' && before === 'PAUSING')
+  if (verb === 'pause' && (before === 'PAUSING' || before === 'PAUSED'))
     return { executionId, before, after: before, controlVersion };
   const result = await transitionExecution(tx, { executionId, verb, reason, actorId: actor.id });
   const after = await stateOf(tx, id);
