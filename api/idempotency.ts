@@ -13,8 +13,8 @@ import { withTenant, type TenantTx } from '../prisma/tenant';
 import { actorOf, type AppContext, type AppEnv } from './context';
 
 export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
-/** Much less than the minute after which a write that says nothing counts as dead. */
-const BEAT_MS = 5_000;
+/** Much less than the time after which a write that says nothing counts as dead. */
+const BEAT_MS = 3_000;
 /** Larger bodies (audience files) are told apart by their length and type only; their content is not read twice. */
 const HASHED_BODY_LIMIT = 1_048_576;
 

@@ -4,7 +4,7 @@ import { Prisma } from './generated/client';
 import type { TenantTx } from './tenant';
 
 /** A write that has not said for this long that it is at work is taken over by its repetition. */
-const ABANDONED_AFTER = '60 seconds';
+const ABANDONED_AFTER = '15 seconds';
 
 interface IdempotencyId {
   companyId: string;
