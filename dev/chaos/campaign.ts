@@ -82,16 +82,27 @@ export async function launch(
   recipients: number,
   fields: Record<string, unknown> = {},
 ): Promise<Launched> {
-  const { operator, supervisor } = office;
   const { id } = await createDraft(office, fields);
-  const file = Readable.from(generateAudience(recipients, 7), { objectMode: false });
-  await operator.put(`/v1/campaigns/${id}/audience?fileName=pessoas.csv`, file, 'text/csv');
-  await operator.post(`/v1/campaigns/${id}/submit`);
-  const { executionId } = await supervisor.post<{ executionId: string }>(
-    `/v1/campaigns/${id}/approve`,
-  );
-  return { id, executionId, recipients };
+  await office.operator.put(audiencePath(id), audienceFile(recipients), 'text/csv');
+  await office.operator.post(`/v1/campaigns/${id}/submit`);
+  return approve(office, { id, recipients });
 }
+
+/** Somebody else's word for a campaign that was submitted. */
+export async function approve(
+  { supervisor }: Office,
+  { id, recipients }: { id: string; recipients: number },
+): Promise<Launched> {
+  const approved = await supervisor.post<{ executionId: string }>(`/v1/campaigns/${id}/approve`);
+  return { id, executionId: approved.executionId, recipients };
+}
+
+export const audiencePath = (id: string): string =>
+  `/v1/campaigns/${id}/audience?fileName=pessoas.csv`;
+
+/** As many invented people as a file. */
+export const audienceFile = (recipients: number): Readable =>
+  Readable.from(generateAudience(recipients, 7), { objectMode: false });
 
 /** Waits until the vendor has taken so many messages of everybody's. @throws when that takes too long. */
 export async function untilAccepted(

@@ -38,6 +38,10 @@ async function runAll(
   try {
     for (const scenario of scenarios) {
       say(`${scenario.name}: ${scenario.about}`);
+      if (scenario.isolated === true) {
+        await arena?.stop();
+        arena = null;
+      }
       arena ??= await openArena(options.recipients, say);
       const { line, isUsable } = await runOne(scenario, arena, options);
       lines.push(line);

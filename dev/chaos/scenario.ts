@@ -17,6 +17,8 @@ export interface Scenario {
   name: string;
   /** What it does, in one sentence. */
   about: string;
+  /** Needs an installation that nothing else has used. */
+  isolated?: true;
   run(run: Run): Promise<void>;
 }
 
@@ -51,11 +53,10 @@ export function createRun(given: Omit<Run, 'newOffice'>): Run {
 export const messagesOf = (...campaigns: readonly Launched[]): number =>
   campaigns.reduce((sum, { recipients }) => sum + recipients + 1, 0);
 
-/** How the vendor must be so that so many people take about so long with both workers, if the machine keeps up. */
-function slowness(recipients: number, seconds: number): { connections: number; latencyMs: number } {
-  const latencyMs = 100;
+/** Of each of two workers, so that so many people take about so long, if the machine keeps up. */
+function connectionsFor(recipients: number, seconds: number, latencyMs: number): number {
   const atOnce = ((recipients / seconds) * latencyMs) / 1_000;
-  return { connections: Math.min(64, Math.max(1, Math.ceil(atOnce / 2))), latencyMs };
+  return Math.min(64, Math.max(1, Math.ceil(atOnce / 2)));
 }
 
 /**
@@ -63,17 +64,20 @@ function slowness(recipients: number, seconds: number): { connections: number; l
  * By default the vendor can only be asked: it would take a message twice, and nothing may stay unknown.
  */
 export async function openSlowOffice(
-  run: Run,
+  { recipients, arena, newOffice }: Run,
   seconds: number,
-  { promise = 'lookup', ...options }: Partial<AccountOptions> & { promise?: VendorPromise } = {},
+  { promise = 'lookup', latencyMs = 100, ...options }: SlowOptions = {},
 ): Promise<Office> {
-  const { connections, latencyMs } = slowness(run.recipients, seconds);
   const { config, vendor } = VENDOR_PROMISES[promise];
-  await run.arena.place.sandbox.configure({
-    ...vendor,
-    latency: { kind: 'fixed', ms: latencyMs },
-  });
-  return run.newOffice({ ...options, config: { connections, ...config, ...options.config } });
+  const connections = connectionsFor(recipients, seconds, latencyMs);
+  await arena.place.sandbox.configure({ ...vendor, latency: { kind: 'fixed', ms: latencyMs } });
+  return newOffice({ ...options, config: { connections, ...config, ...options.config } });
+}
+
+interface SlowOptions extends Partial<AccountOptions> {
+  promise?: VendorPromise;
+  /** What the vendor takes for an answer. */
+  latencyMs?: number;
 }
 
 /**

@@ -73,7 +73,7 @@ export async function judge(
 const SENT: readonly MessageState[] = ['sent', 'delivered', 'read', 'clicked', 'undelivered'];
 
 /** The state of everybody who has a row, by our reference; without the API, whose counters are to be judged. */
-async function readLedger(
+export async function readLedger(
   adminUrl: string,
   executionId: string,
 ): Promise<Map<string, MessageState>> {
