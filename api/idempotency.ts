@@ -18,8 +18,11 @@ const BEAT_MS = 3_000;
 /** Larger bodies (audience files) are told apart by their length and type only; their content is not read twice. */
 const HASHED_BODY_LIMIT = 1_048_576;
 
-/** Answers a repeated write with the first answer; a write without the header passes. */
-export function idempotent() {
+/**
+ * Answers a repeated write with the first answer; a write without the header passes.
+ * @param urgent its repetition is carried out also while the first one is, or seems to be, at work
+ */
+export function idempotent(urgent = false) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const key = c.req.header('idempotency-key');
     if (key === undefined) return next();
@@ -37,7 +40,13 @@ export function idempotent() {
     const actor = actorOf(c);
     const db = c.get('db');
     const { companyId } = actor;
-    const request = { companyId, actorId: actor.id, key, requestHash: await hashRequest(c) };
+    const request = {
+      companyId,
+      actorId: actor.id,
+      key,
+      urgent,
+      requestHash: await hashRequest(c),
+    };
     const verdict = await withTenant(db, companyId, (tx) => beginIdempotentWrite(tx, request));
     switch (verdict.kind) {
       case 'replay':

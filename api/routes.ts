@@ -54,12 +54,14 @@ type RouteOfOurs = Omit<RouteConfig, 'tags' | 'operationId' | 'summary'> & {
  * A route of the API: `createRoute` plus what every route of ours has: the permission that it asks for (also shown
  * in the document as `x-permission`), a limit of the body and `Idempotency-Key` on writes, `X-Company`, a query without
  * unknown parameters, texts that can be stored, and the problem answers. Instead of a permission:
+ * `urgent` is for writes whose repetition must not wait until a dead first one is missed.
  * `self` is for people about their own account (no API keys, always in their own company), `logged-in` for whoever
  * has a token, `anyone` for those who have none yet.
  */
 export function defineRoute<const R extends RouteOfOurs>(
   permission: Permission | 'anyone' | 'logged-in' | 'self',
   config: R,
+  { urgent = false }: { urgent?: boolean } = {},
 ) {
   const open = permission === 'anyone';
   const repeatable = WRITES.has(config.method) && !open;
@@ -71,7 +73,7 @@ export function defineRoute<const R extends RouteOfOurs>(
   if (!open) guards.push(guardOf(permission));
   const takesJson = content.includes('application/json');
   guards.push(readableText({ takesJson, takesFiles }));
-  if (repeatable) guards.push(idempotent());
+  if (repeatable) guards.push(idempotent(urgent));
   const route = createRoute(config);
   Object.assign(route, {
     request: { ...config.request, query: knownOnly(config.request?.query) },

@@ -14,6 +14,8 @@ interface IdempotencyId {
 
 export interface IdempotencyRequest extends IdempotencyId {
   requestHash: Buffer;
+  /** Its repetition waits for nobody: it may be carried out twice at once, and must not come too late. */
+  urgent: boolean;
 }
 
 /** The right to carry out the write of a key; lost when a repetition takes it over. */
@@ -30,7 +32,7 @@ export type IdempotencyVerdict =
 /** Claims the key for this request, or says what became of the request that had it first. */
 export async function beginIdempotentWrite(
   tx: TenantTx,
-  { requestHash, ...id }: IdempotencyRequest,
+  { requestHash, urgent, ...id }: IdempotencyRequest,
 ): Promise<IdempotencyVerdict> {
   const claim = randomUUID();
   const made = await tx.idempotencyKey.createMany({
@@ -49,7 +51,7 @@ export async function beginIdempotentWrite(
   const takenOver = await tx.$executeRaw`
     UPDATE idempotency_keys SET claim = ${claim}::uuid, touched_at = clock_timestamp()
     WHERE company_id = ${id.companyId}::uuid AND actor_id = ${id.actorId}::uuid AND key = ${id.key}
-      AND state = 'running' AND touched_at < clock_timestamp() - ${ABANDONED_AFTER}::interval`;
+      AND state = 'running' AND (${urgent} OR touched_at < clock_timestamp() - ${ABANDONED_AFTER}::interval)`;
   return takenOver === 1 ? execute : { kind: 'running' };
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { withTenant } from '../prisma/tenant';
 import { campaignLaneId } from '../workflows/campaign-lane';
 import { ok, startCampaignBench, type Campaigner, type CampaignBench } from './support/campaigns';
@@ -86,6 +87,27 @@ test('a pause that is asked for again is answered PAUSED and leaves one trace, w
   await post(id, 'cancel');
   await world.untilState(own, id, 'CANCELLED');
 });
+
+test.each([
+  ['pause', 'PAUSED'],
+  ['cancel', 'CANCELLED'],
+] as const)(
+  'a %s whose process has died with it is not kept waiting when it is repeated',
+  async (verb, end) => {
+    const { id } = await underWay(2_000, 100);
+    const key = `lost-${verb}`;
+    const again = () =>
+      own.call('POST', `/${id}/${verb}`, own.approver, undefined, { 'idempotency-key': key });
+    // Claimed a moment ago by a process that is not there any more.
+    await own.call('POST', `/${id}/clone`, own.approver, undefined, { 'idempotency-key': key });
+    const dead = `UPDATE idempotency_keys SET state = 'running', touched_at = now(), request_hash = $2 WHERE key = $1`;
+    const hash = createHash('sha256').update(`POST /v1/campaigns/${id}/${verb}\n`).digest();
+    await query(world.bench.adminUrl, dead, [key, hash]);
+    expect((await again()).status).toBeLessThan(300);
+    await world.untilState(own, id, end);
+    if (verb === 'pause') await post(id, 'cancel');
+  },
+);
 
 test('a paused campaign can be cancelled', async () => {
   const { id } = await underWay(2_000, 100);

@@ -18,21 +18,25 @@ const PAUSE_WAIT_MS = 6_000;
 
 const request = { params: IdParam, body: optionalBody(ReasonInput) };
 
-const pause = defineRoute('campaigns:control', {
-  method: 'post',
-  path: '/{id}/pause',
-  tags,
-  operationId: 'pauseCampaign',
-  summary: 'Pause a campaign',
-  description:
-    'Answers 200 once it is PAUSED: from then on no call of this campaign begins. Works with no worker alive. ' +
-    'A 202 says that a call may still begin; asking again waits for the same pause, and of a paused campaign is answered so.',
-  request,
-  responses: {
-    200: json(StateAnswer, 'PAUSED'),
-    202: json(StateAnswer, 'PAUSING: a call may still begin'),
+const pause = defineRoute(
+  'campaigns:control',
+  {
+    method: 'post',
+    path: '/{id}/pause',
+    tags,
+    operationId: 'pauseCampaign',
+    summary: 'Pause a campaign',
+    description:
+      'Answers 200 once it is PAUSED: from then on no call of this campaign begins. Works with no worker alive. ' +
+      'A 202 says that a call may still begin; asking again waits for the same pause, and of a paused campaign is answered so.',
+    request,
+    responses: {
+      200: json(StateAnswer, 'PAUSED'),
+      202: json(StateAnswer, 'PAUSING: a call may still begin'),
+    },
   },
-});
+  { urgent: true },
+);
 const resume = defineRoute('campaigns:control', {
   method: 'post',
   path: '/{id}/resume',
@@ -43,16 +47,20 @@ const resume = defineRoute('campaigns:control', {
   request,
   responses: { 200: json(StateAnswer, 'The new state') },
 });
-const cancel = defineRoute('campaigns:control', {
-  method: 'post',
-  path: '/{id}/cancel',
-  tags,
-  operationId: 'cancelCampaign',
-  summary: 'Cancel a campaign',
-  description: 'Final. People who have not been reached are cancelled.',
-  request,
-  responses: { 202: json(StateAnswer, 'CANCELLING') },
-});
+const cancel = defineRoute(
+  'campaigns:control',
+  {
+    method: 'post',
+    path: '/{id}/cancel',
+    tags,
+    operationId: 'cancelCampaign',
+    summary: 'Cancel a campaign',
+    description: 'Final. People who have not been reached are cancelled.',
+    request,
+    responses: { 202: json(StateAnswer, 'CANCELLING') },
+  },
+  { urgent: true },
+);
 
 export function controlRoutes(deps: ApiDeps) {
   const { db, engine } = deps;
