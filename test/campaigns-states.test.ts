@@ -20,7 +20,7 @@ const ALLOWED: Record<CampaignVerb, CampaignState[]> = {
   submit: ['DRAFT'],
   approve: ['PENDING_APPROVAL'],
   reject: ['PENDING_APPROVAL'],
-  pause: ['APPROVED', 'PROCESSING', 'PAUSING'],
+  pause: ['APPROVED', 'PROCESSING', 'PAUSING', 'PAUSED'],
   resume: ['PAUSED'],
   cancel: ['APPROVED', 'PROCESSING', 'PAUSING', 'PAUSED'],
   'retry-failed': ['FINISHED', 'FAILED', 'CANCELLED'],
