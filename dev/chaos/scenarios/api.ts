@@ -215,7 +215,8 @@ async function killDuringApproval(run: Run): Promise<void> {
 async function killDuringPause(run: Run): Promise<void> {
   const { arena, random, score } = run;
   const { sandbox } = arena.place;
-  const office = await openSlowOffice(run, 15, { latencyMs: 400 });
+  // It must still be under way when the next API is: a pause that has died with its API comes too late otherwise.
+  const office = await openSlowOffice(run, 90, { latencyMs: 400 });
   await sandbox.configure({ journal: true });
   const campaigns: Launched[] = [];
   for (const recipients of shared(run, 3)) campaigns.push(await launch(office, recipients));
@@ -224,7 +225,7 @@ async function killDuringPause(run: Run): Promise<void> {
     campaigns.map(({ id }) =>
       withKey(office.supervisor, (keyed) => keyed.post(`/v1/campaigns/${id}/${verb}`)),
     );
-  const share = random.between(0.1, 0.5);
+  const share = random.between(0.05, 0.2);
   await strikeAt(run, { share, total, what: 'pauses' }, async () => {
     await throughDeath(run, each('pause'), () => delay(random.between(20, 400)));
   });
@@ -237,6 +238,7 @@ async function killDuringPause(run: Run): Promise<void> {
   const fromMs = Date.now();
   await delay(SILENCE_MS);
   const silence = { campaigns, fromMs, toMs: Date.now() };
+  await sandbox.configure({ latency: { kind: 'fixed', ms: 40 } });
   await throughDeath(run, each('resume'), () => delay(random.between(0, 60)));
   await finishAll(run, office, campaigns);
   score.sentAfterPause += await countCalls(arena.place, [silence]);
