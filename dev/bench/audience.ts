@@ -16,7 +16,7 @@ import { temporaryFolder } from '../stack/folders';
 import { startPostgres } from '../stack/postgres';
 import { watchdog } from '../stack/watchdog';
 import { startApiProcess, type ApiProcess } from './api-process';
-import type { AudienceBenchOptions } from './options';
+import type { AudienceBenchOptions } from './options/audience';
 import { buildProduction } from './production-build';
 import { createScene } from './scene';
 

@@ -1,6 +1,6 @@
 import { bullmq } from './bullmq';
 import type { Contender } from './contender';
-import type { DispatchBenchOptions } from './options';
+import type { DispatchBenchOptions } from './options/dispatch';
 import { rawLoop } from './raw';
 import { hasRedis } from './redis';
 import { regente } from './regente';

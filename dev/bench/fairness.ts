@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { openInstallation, type Installation } from '../chaos/installation';
 import { SANDBOX_TOKEN } from '../sandbox/index';
-import type { FairnessBenchOptions } from './options';
+import type { FairnessBenchOptions } from './options/fairness';
 import { approve, createCampaign, createScene, type Scene } from './scene';
 
 export interface FairnessReport {

@@ -1,17 +1,11 @@
 import { RegenteError } from '../../domain/errors';
 import { runAudienceBench } from './audience';
 import { runDispatchBench } from './dispatch';
-import {
-  AUDIENCE_USAGE,
-  DISPATCH_USAGE,
-  FAIRNESS_USAGE,
-  readAudienceOptions,
-  readDispatchOptions,
-  readFairnessOptions,
-  readWebhooksOptions,
-  WEBHOOKS_USAGE,
-} from './options';
 import { runFairnessBench } from './fairness';
+import { AUDIENCE_USAGE, readAudienceOptions } from './options/audience';
+import { DISPATCH_USAGE, readDispatchOptions } from './options/dispatch';
+import { FAIRNESS_USAGE, readFairnessOptions } from './options/fairness';
+import { readWebhooksOptions, WEBHOOKS_USAGE } from './options/webhooks';
 import { runWebhooksBench } from './webhooks';
 
 /*

@@ -9,7 +9,7 @@ import { createEncryption } from '../../prisma/encryption';
 import { logTail, startServer, type ServerProcess } from '../stack/server-process';
 import type { Contender, Run } from './contender';
 import { readLedger } from './ledger';
-import type { DispatchBenchOptions } from './options';
+import type { DispatchBenchOptions } from './options/dispatch';
 import { NODE_FLAGS } from './node-flags';
 import { buildProduction } from './production-build';
 import { approve, createCampaign, createScene, type Scene } from './scene';

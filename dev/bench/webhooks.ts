@@ -5,7 +5,7 @@ import { Client } from 'pg';
 import { launch, openOffice, untilFinished } from '../chaos/campaign';
 import { openInstallation } from '../chaos/installation';
 import { startChild } from './child';
-import type { WebhooksBenchOptions } from './options';
+import type { WebhooksBenchOptions } from './options/webhooks';
 import type { WebhooksAnswer, WebhooksQuestion } from './webhooks-process';
 
 export interface WebhooksReport {
