@@ -41,12 +41,13 @@ export const FAST: DispatchSettings = {
 export async function startDispatch(
   settings: Partial<DispatchSettings> = {},
   engineOptions: Pick<EngineOptions, 'dynamicConfig'> = {},
+  createDatabase: () => Promise<TestDatabase> = createTestDatabase,
 ): Promise<DispatchBench> {
   const folder = await mkdtemp(join(tmpdir(), 'regente-dispatch-'));
   const { path: binary } = await findEngineBinary(thisMachine());
   const engineParts = { ...engineOptions, binary, logFile: join(folder, 'engine.log') };
   const [database, first, sandbox] = await Promise.all([
-    createTestDatabase(),
+    createDatabase(),
     startEngine(engineParts),
     startSandbox(),
   ]);

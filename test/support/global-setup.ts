@@ -28,6 +28,11 @@ async function setUpPostgres(folder: string): Promise<void> {
     dataDir: join(folder, 'postgres'),
     logFile: join(folder, 'postgres.log'),
     durable: false,
+    // Counts nothing, until a test asks for its own database (test/support/counted-database.ts).
+    settings: {
+      shared_preload_libraries: 'pg_stat_statements',
+      'pg_stat_statements.track': 'none',
+    },
   });
   atEnd(() => postgres.stop());
   const urls = await bootstrapDatabase({
