@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { summarizePauses } from '../dev/bench/control';
 import { summarize, type Measured } from '../dev/bench/report';
 import { temporaryRoot } from '../dev/stack/cache';
 import { isRunning, type ProcessIdentity } from '../dev/stack/processes';
@@ -63,6 +64,37 @@ test('the webhooks bench prints one JSON line: every callback was taken, and the
     ratePerSecond: 300,
     refused: 0,
     missing: 0,
+  });
+});
+
+test('the control bench prints one JSON line: pauses over HTTP, after whose answers no call began', async () => {
+  const { stdout } = await bench('control --pauses 2 --recipients 40000 --json');
+  expect(stdout.trim().split('\n')).toHaveLength(1);
+  expect(JSON.parse(stdout)).toEqual({
+    pauses: 2,
+    silenceP50Ms: expect.any(Number),
+    silenceP99Ms: expect.any(Number),
+    answerP50Ms: expect.any(Number),
+    answerP99Ms: expect.any(Number),
+    resumeP50Ms: expect.any(Number),
+    sentAfterPause: 0,
+  });
+});
+
+test('a call that the vendor reads between the answer and the resumption counts against the pause', () => {
+  const pauses = [
+    { askedAt: 1_000, answeredAt: 1_300, resumedAt: 2_300 },
+    { askedAt: 3_000, answeredAt: 3_100, resumedAt: 4_100 },
+  ];
+  const calls = [990, 1_010, 1_200, 1_301, 2_350, 2_990, 4_110];
+  expect(summarizePauses(pauses, calls)).toEqual({
+    pauses: 2,
+    silenceP50Ms: 0,
+    silenceP99Ms: 301,
+    answerP50Ms: 100,
+    answerP99Ms: 300,
+    resumeP50Ms: 10,
+    sentAfterPause: 1,
   });
 });
 

@@ -1,8 +1,10 @@
 import { RegenteError } from '../../domain/errors';
 import { runAudienceBench } from './audience';
+import { runControlBench } from './control';
 import { runDispatchBench } from './dispatch';
 import { runFairnessBench } from './fairness';
 import { AUDIENCE_USAGE, readAudienceOptions } from './options/audience';
+import { CONTROL_USAGE, readControlOptions } from './options/control';
 import { DISPATCH_USAGE, readDispatchOptions } from './options/dispatch';
 import { FAIRNESS_USAGE, readFairnessOptions } from './options/fairness';
 import { readWebhooksOptions, WEBHOOKS_USAGE } from './options/webhooks';
@@ -13,6 +15,7 @@ import { runWebhooksBench } from './webhooks';
  * npm run -s bench -- audience [options]
  * npm run -s bench -- webhooks [options]
  * npm run -s bench -- fairness [options]
+ * npm run -s bench -- control [options]
  * The result is on stdout with --json; everything else is on stderr.
  */
 async function main([bench, ...args]: string[]): Promise<void> {
@@ -45,6 +48,12 @@ async function main([bench, ...args]: string[]): Promise<void> {
       console.log(JSON.stringify(report));
       return;
     }
+    case 'control': {
+      const options = readControlOptions(args);
+      const report = await runControlBench(options, options.json ? QUIET.say : say);
+      console.log(JSON.stringify(report));
+      return;
+    }
     default:
       throw new RegenteError('VALIDATION', USAGE);
   }
@@ -55,6 +64,7 @@ const USAGES = new Map([
   ['audience', AUDIENCE_USAGE],
   ['webhooks', WEBHOOKS_USAGE],
   ['fairness', FAIRNESS_USAGE],
+  ['control', CONTROL_USAGE],
 ]);
 const USAGE = [...USAGES.values()].join('\n');
 
