@@ -6,24 +6,32 @@ import { addressKind, type Channel } from './channels';
 import { normalizeName } from './column-names';
 import { RegenteError } from './errors';
 
-/** Of one campaign in any 24 hours: enough to look at a text on several phones, far too few to be a campaign. */
-export const MAX_TEST_SENDS = 20;
+/** In any 24 hours: enough to look at texts on several phones, far too few to be a campaign. */
+export const MAX_TEST_SENDS = { campaign: 20, person: 40 } as const;
 const PERIOD_MS = 24 * 3_600_000;
 
 /**
  * Throws RATE_LIMITED where one more test would be too many.
- * @param madeAt when the last tests of the campaign were made, the latest first
+ * @param madeAt when the last tests of the campaign or the person were made, the latest first
  */
-export function requireTestLeft(madeAt: readonly Date[], nowMs: number): void {
-  const blocking = madeAt[MAX_TEST_SENDS - 1];
+export function requireTestLeft(
+  whose: keyof typeof MAX_TEST_SENDS,
+  madeAt: readonly Date[],
+  nowMs: number,
+): void {
+  const maxTestSends = MAX_TEST_SENDS[whose];
+  const blocking = madeAt[maxTestSends - 1];
   const freeMs = blocking === undefined ? 0 : blocking.getTime() + PERIOD_MS;
   if (freeMs <= nowMs) return;
   const availableAt = new Date(freeMs).toISOString();
-  throw new RegenteError(
-    'RATE_LIMITED',
-    `This campaign has had its ${MAX_TEST_SENDS} test sends of 24 hours; the next is possible at ${availableAt}.`,
-    { details: { maxTestSends: MAX_TEST_SENDS, availableAt }, retryAfterMs: freeMs - nowMs },
-  );
+  const message = {
+    campaign: `This campaign has had its ${maxTestSends} test sends of 24 hours; the next is possible at ${availableAt}.`,
+    person: `You have had your ${maxTestSends} test sends of 24 hours, of all campaigns and API keys together; the next is possible at ${availableAt}, or let a colleague send it.`,
+  };
+  throw new RegenteError('RATE_LIMITED', message[whose], {
+    details: { maxTestSends, availableAt },
+    retryAfterMs: freeMs - nowMs,
+  });
 }
 
 /** Whose values a test shows, as the caller wrote them. */

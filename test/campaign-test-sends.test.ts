@@ -2,6 +2,7 @@ import type { Answer } from './support/api';
 import { startTestApi, type TestApi } from './support/api';
 import { startCampaigner, type Campaigner } from './support/campaigns';
 import { query } from './support/database';
+import type { CampaignActor } from '../prisma/campaigns/scope';
 import { openTestSend } from '../prisma/campaigns/test-sends';
 import { withTenant } from '../prisma/tenant';
 
@@ -18,9 +19,12 @@ const send = (id: string, body: unknown): Promise<Answer> =>
   own.call('POST', `/${id}/test-send`, own.tenant.director, body);
 
 /** Without the API, which would wait for the vendor of each. */
-const opened = (id: string, numbers: number): Promise<PromiseSettledResult<string>[]> => {
-  const { companyId, director } = own.tenant;
-  const actor = { type: 'user', id: director.id, role: 'DIRECTOR' } as const;
+const opened = (
+  id: string,
+  numbers: number,
+  actor: CampaignActor = { type: 'user', id: own.tenant.director.id, role: 'DIRECTOR' },
+): Promise<PromiseSettledResult<string>[]> => {
+  const { companyId } = own.tenant;
   const people = Array.from({ length: numbers }, (_, i) => `+5511988880${100 + i}`);
   return Promise.allSettled(
     people.map((to) =>
@@ -71,4 +75,43 @@ test('twenty in 24 hours are all that a campaign has, also of many at once; then
   );
   const [again] = await opened(id, 1);
   expect(again!.status).toBe('fulfilled');
+});
+
+test('forty in 24 hours are all that a person has, over all campaigns and keys and also at once; a colleague still has theirs', async () => {
+  const { tenant } = own;
+  const person = await api.person(tenant.companyId, 'DIRECTOR');
+  const key = await api.key(person, ['campaigns:write']);
+  const actors = [
+    { type: 'user', id: person.id, role: 'DIRECTOR' },
+    { type: 'key', id: key.id },
+  ] as const;
+  const drafts = await Promise.all([own.draft(), own.draft(), own.draft(), own.draft()]);
+  const outcomes = await Promise.all(drafts.map((id, i) => opened(id, 12, actors[i % 2])));
+  const refused = outcomes
+    .flat()
+    .flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+  expect(refused).toHaveLength(8);
+  for (const error of refused) expect(error).toMatchObject({ code: 'RATE_LIMITED' });
+
+  const body = { to: '+5511988881234' };
+  const fresh = await own.draft();
+  for (const who of [person, key]) {
+    const late = await own.call('POST', `/${fresh}/test-send`, who, body);
+    expect([late.status, late.body.code, late.body.maxTestSends]).toEqual([
+      429,
+      'RATE_LIMITED',
+      40,
+    ]);
+    expect(late.body.detail).toContain('let a colleague send it');
+  }
+  const colleague = { type: 'user', id: tenant.manager.id, role: 'DIRECTOR' } as const;
+  expect((await opened(fresh, 1, colleague))[0]!.status).toBe('fulfilled');
+
+  await query(
+    api.database.adminUrl,
+    `UPDATE audiences SET created_at = now() - interval '24 hours 1 second'
+      WHERE id = (SELECT min(id::text)::uuid FROM audiences WHERE source = 'test' AND created_by IN ($1, $2))`,
+    [person.id, key.id],
+  );
+  expect((await opened(fresh, 1, actors[0]))[0]!.status).toBe('fulfilled');
 });

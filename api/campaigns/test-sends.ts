@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
+import { MAX_TEST_SENDS } from '../../domain/campaign-test-sends';
 import { TestSendInput } from '../../domain/campaigns.schema';
 import { RECIPIENT_STATES } from '../../domain/communications';
 import {
@@ -39,8 +40,9 @@ const testSend = defineRoute('campaigns:write', {
   operationId: 'sendTest',
   summary: 'Send one test message',
   description:
-    'Sends the campaign’s own text to one address at once, at most 20 times in 24 hours, paid and written down as a test. Schedule, window, pace and frequency cap ' +
-    'of the campaign are left out; budget, quiet hours, blocklist and opt-outs are not.',
+    `Sends the campaign’s own text to one address at once, paid and written down as a test: in 24 hours at most ${MAX_TEST_SENDS.campaign} times for a campaign, and ` +
+    `${MAX_TEST_SENDS.person} times for a person, over all campaigns and API keys of theirs. Schedule, window, pace and frequency cap of the campaign are left out; ` +
+    'budget, quiet hours, blocklist and opt-outs are not.',
   request: { params: IdParam, body: jsonBody(TestSendInput) },
   responses: {
     200: json(TestSend, 'What became of it'),

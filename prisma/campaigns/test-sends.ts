@@ -21,7 +21,7 @@ import type { Audience } from '../generated/client';
 import { refuseArchivedMonth } from '../ledger-months';
 import type { TenantTx } from '../tenant';
 import { notReady } from './offers';
-import { getCampaign, type CampaignActor } from './scope';
+import { getCampaign, identitiesOf, type CampaignActor } from './scope';
 import { channelOf, planOf, readSource, sourceProblems, type CampaignSource } from './sources';
 
 /** A test that has not gone out by then never does: nobody wants it at eight the next morning. */
@@ -41,7 +41,8 @@ export async function openTestSend(
 ): Promise<string> {
   const campaign = await getCampaign(tx, actor, id);
   requireAllowed('test-send', campaign.state as CampaignState);
-  await countTest(tx, id);
+  await countTestsOfPerson(tx, actor);
+  await countTestsOfCampaign(tx, id);
   const source = await readSource(tx, campaign);
   const { broker, credential, company } = source;
   const problems = sourceProblems(source);
@@ -87,20 +88,42 @@ export async function openTestSend(
   });
 }
 
-/** Under the lock of all tests of this campaign, so that tests side by side are not each the twentieth. */
-async function countTest(tx: TenantTx, campaignId: string): Promise<void> {
-  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('test-send:' || ${campaignId}, 0))`;
+/** Of the person and their keys, over all campaigns: drafts cost nothing, so a cap of each would cap nobody. */
+async function countTestsOfPerson(tx: TenantTx, actor: CampaignActor): Promise<void> {
+  const identities = await identitiesOf(tx, actor);
+  const keys = await tx.apiKey.findMany({
+    where: { createdBy: { in: identities } },
+    select: { id: true },
+  });
+  // The last of them is the person, if there is one behind a key.
+  await lockTests(tx, identities.at(-1) ?? actor.id);
+  const made = await tx.audience.findMany({
+    where: { source: 'test', createdBy: { in: [...identities, ...keys.map(({ id }) => id)] } },
+    orderBy: { id: 'desc' },
+    take: MAX_TEST_SENDS.person,
+    select: { createdAt: true },
+  });
+  requireTestLeft('person', datesOf(made), Date.now());
+}
+
+async function countTestsOfCampaign(tx: TenantTx, campaignId: string): Promise<void> {
+  await lockTests(tx, campaignId);
   const made = await tx.campaignExecution.findMany({
     where: { campaignId, executionType: 'test' },
     orderBy: { id: 'desc' },
-    take: MAX_TEST_SENDS,
+    take: MAX_TEST_SENDS.campaign,
     select: { createdAt: true },
   });
-  requireTestLeft(
-    made.map(({ createdAt }) => createdAt),
-    Date.now(),
-  );
+  requireTestLeft('campaign', datesOf(made), Date.now());
 }
+
+/** So that tests side by side are not each the last one. A person's is always taken before a campaign's. */
+async function lockTests(tx: TenantTx, id: string): Promise<void> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended('test-send:' || ${id}, 0))`;
+}
+
+const datesOf = (rows: readonly { createdAt: Date }[]): Date[] =>
+  rows.map(({ createdAt }) => createdAt);
 
 /** The person that the caller describes, else the first of the audience, at the address to test. */
 async function personOf(
