@@ -4,7 +4,9 @@ import { migrate } from '../../prisma/migrate';
 import { SANDBOX_TOKEN } from '../sandbox/index';
 import { startSandboxProcess, type SandboxProcess } from '../sandbox/remote';
 import { bootstrapDatabase } from '../stack/bootstrap';
-import { startStack } from '../stack/index';
+import { startPostgresEngine } from '../stack/engine-postgres';
+import { ENGINE_DATABASES } from '../stack/engine-postgres-config';
+import { startStack, type StackOptions } from '../stack/index';
 
 /** What all contenders share: one vendor, one PostgreSQL, one engine. */
 export interface Stage {
@@ -18,12 +20,23 @@ export interface Stage {
   /** Set-up and counting only. */
   admin: Client;
   temporalAddress: string;
+  /** The two servers behind it all, for what they cost. */
+  servers: { enginePid: number; postgresPid: number };
+  /** The engine's own databases on this PostgreSQL; none with the dev server. */
+  engineDatabases: readonly string[];
   stop(): Promise<void>;
 }
+
+/** The dev server, or the server as it runs in production, with PostgreSQL behind it. */
+export const ENGINE_KINDS = ['dev', 'postgres'] as const;
+export type EngineKind = (typeof ENGINE_KINDS)[number];
 
 export interface StageOptions {
   durable: boolean;
   latencyMs: number;
+  engine: EngineKind;
+  /** Of the engine on PostgreSQL. */
+  historyShards: number;
   onProgress: (line: string) => void;
 }
 
@@ -33,13 +46,19 @@ export const PRICE = '0.0500';
 const DATABASE = 'regente';
 
 /** Starts them in a temporary folder that goes with them; what has been started is stopped when a later part fails. */
-export async function startStage({ durable, latencyMs, onProgress }: StageOptions): Promise<Stage> {
+export async function startStage(options: StageOptions): Promise<Stage> {
+  const { durable, latencyMs, onProgress } = options;
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
     for (const each of stops.splice(0).toReversed()) await each();
   };
   try {
-    const stack = await startStack({ dir: 'temporary', durable, onProgress });
+    const stack = await startStack({
+      dir: 'temporary',
+      durable,
+      onProgress,
+      ...chosenEngine(options),
+    });
     stops.push(() => stack.stop());
     const urls = await bootstrapDatabase({
       adminUrl: stack.adminUrl,
@@ -67,10 +86,23 @@ export async function startStage({ durable, latencyMs, onProgress }: StageOption
       adminUrl: adminUrl.href,
       admin,
       temporalAddress: stack.temporalAddress,
+      servers: { enginePid: stack.engine.pid, postgresPid: stack.postgres.pid },
+      engineDatabases: options.engine === 'postgres' ? ENGINE_DATABASES : [],
       stop,
     };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+function chosenEngine({ engine, historyShards }: StageOptions): Pick<StackOptions, 'engine'> {
+  switch (engine) {
+    case 'dev':
+      return {};
+    case 'postgres':
+      return {
+        engine: ({ url }, place) => startPostgresEngine({ ...place, adminUrl: url, historyShards }),
+      };
   }
 }

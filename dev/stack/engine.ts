@@ -1,10 +1,8 @@
 import { dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Connection } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
 import { RegenteError } from '../../domain/errors';
 import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes';
-import { freePort, isListening, requireFreePort } from './ports';
+import { becomesReady, namespaceAnswers } from './engine-ready';
+import { freePort, requireFreePort } from './ports';
 import { endLeftServer, logTail, startServer, type ServerProcess } from './server-process';
 
 /**
@@ -52,7 +50,6 @@ export interface Engine extends ServerProcess {
   uiUrl: string | null;
 }
 
-const READY_WITHIN_MS = 60_000;
 const STOP_SIGNAL = 'SIGTERM';
 
 /**
@@ -80,7 +77,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       logFile: options.logFile,
       stopSignal: STOP_SIGNAL,
     });
-    if (await answers(server, port, options.namespace ?? 'default')) {
+    const namespace = options.namespace ?? 'default';
+    if (await becomesReady(server, port, (connection) => namespaceAnswers(connection, namespace))) {
       const uiUrl = uiPort === null ? null : `http://127.0.0.1:${uiPort}`;
       return { ...server, port, address, uiPort, uiUrl };
     }
@@ -115,42 +113,4 @@ function startArguments(options: EngineOptions, port: number, uiPort: number | n
 /** Nothing of the caller's environment: a TEMPORAL_… variable or configuration file there is meant for a client. */
 function childEnvironment(logFile: string): Record<string, string> {
   return { PATH: '/usr/bin:/bin', HOME: dirname(logFile) };
-}
-
-/** True when the namespace answers; false when the server has ended. @throws UNAVAILABLE after too long. */
-async function answers(server: ServerProcess, port: number, namespace: string): Promise<boolean> {
-  const deadline = Date.now() + READY_WITHIN_MS;
-  while (!server.hasExited()) {
-    // A refused gRPC connection would wait a second before it tries again; a bare one need not.
-    if ((await isListening(port)) && (await namespaceAnswers(port, namespace))) return true;
-    if (Date.now() > deadline) {
-      await server.kill();
-      throw new RegenteError(
-        'UNAVAILABLE',
-        `The engine on port ${port} did not answer within ${READY_WITHIN_MS / 1000} s.`,
-      );
-    }
-    await delay(20);
-  }
-  return false;
-}
-
-async function namespaceAnswers(port: number, namespace: string): Promise<boolean> {
-  const connection = Connection.lazy({ address: `127.0.0.1:${port}` });
-  try {
-    await connection.withDeadline(Date.now() + 2_000, async () => {
-      await connection.workflowService.describeNamespace({ namespace });
-      // A namespace answers before the services behind it have found each other; a task queue does not.
-      await connection.workflowService.describeTaskQueue({
-        namespace,
-        taskQueue: { name: 'regente-readiness' },
-        taskQueueType: temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-      });
-    });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await connection.close();
-  }
 }

@@ -24,6 +24,15 @@ export interface StackOptions {
   /** Free ones when left out; to come back on the same ones. */
   ports?: { postgres?: number; engine?: number; ui?: number };
   searchAttributes?: Readonly<Record<string, SearchAttributeType>>;
+  /** Starts another engine than the dev server, once PostgreSQL answers; `ui` and `searchAttributes` are the dev server's. */
+  engine?: (postgres: Postgres, place: EnginePlace) => Promise<Engine>;
+  onProgress?: (line: string) => void;
+}
+
+export interface EnginePlace {
+  logFile: string;
+  /** A free one when left out. */
+  port?: number;
   onProgress?: (line: string) => void;
 }
 
@@ -68,7 +77,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   const durable = options.durable ?? !temporary;
   const start = { ...options, dir, durable, stateInFile: durable || !temporary };
-  const outcome = await Promise.allSettled([startDatabase(start), startWorkflows(start)]);
+  const database = startDatabase(start);
+  const outcome = await Promise.allSettled([database, startWorkflows(start, database)]);
   const [first, second] = outcome;
   if (first.status === 'rejected' || second.status === 'rejected') {
     await close(outcome.flatMap((part) => (part.status === 'fulfilled' ? [part.value] : [])));
@@ -90,7 +100,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     uiUrl: engine.uiUrl,
     revive: async () => {
       if (postgres.hasExited()) postgres = await startDatabase({ ...start, ports });
-      if (engine.hasExited()) engine = await startWorkflows({ ...start, ports });
+      if (engine.hasExited()) engine = await startWorkflows({ ...start, ports }, postgres);
     },
     stop: () => close([postgres, engine]),
   };
@@ -114,16 +124,33 @@ async function startDatabase({ dir, durable, ports, onProgress }: Start): Promis
   return postgres;
 }
 
-async function startWorkflows(start: Start): Promise<Engine> {
+async function startWorkflows(
+  start: Start,
+  database: Postgres | Promise<Postgres>,
+): Promise<Engine> {
+  const { dir, ports, onProgress } = start;
+  const place = {
+    logFile: join(dir, 'engine.log'),
+    ...(ports?.engine === undefined ? {} : { port: ports.engine }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  };
+  if (start.engine === undefined) return startDevServer(start, place);
+  const postgres = await database;
+  const began = Date.now();
+  const engine = await start.engine(postgres, place);
+  onProgress?.(`Temporal on PostgreSQL listens on ${engine.address} (${since(began)}).`);
+  return engine;
+}
+
+async function startDevServer(start: Start, place: EnginePlace): Promise<Engine> {
   const { dir, ports, searchAttributes, onProgress } = start;
   const binary = await findEngineBinary(thisMachine(), onProgress);
   const began = Date.now();
   const engine = await startEngine({
+    ...place,
     binary: binary.path,
-    logFile: join(dir, 'engine.log'),
     uiPort: start.ui === true ? (ports?.ui ?? 0) : false,
     ...(start.stateInFile ? { dbFile: join(dir, 'engine.db') } : {}),
-    ...(ports?.engine === undefined ? {} : { port: ports.engine }),
     ...(searchAttributes === undefined ? {} : { searchAttributes }),
   });
   onProgress?.(`Temporal listens on ${engine.address} (${since(began)}).`);

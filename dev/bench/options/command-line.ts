@@ -32,6 +32,20 @@ export function wholeNumbers<Name extends string>(
   };
 }
 
+/** @throws VALIDATION with the usage for a value that is none of these. */
+export function oneOf<const Choice extends string>(
+  choices: readonly Choice[],
+  name: string,
+  value: string,
+  usage: string,
+): Choice {
+  return orUsage(usage, () => {
+    const choice = choices.find((each) => each === value);
+    if (choice !== undefined) return choice;
+    throw new TypeError(`--${name} wants one of ${choices.join(', ')}`);
+  });
+}
+
 function orUsage<Options>(usage: string, read: () => Options): Options {
   try {
     return read();

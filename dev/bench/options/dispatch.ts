@@ -1,4 +1,5 @@
-import { readCommandLine, wholeNumbers } from './command-line';
+import { ENGINE_KINDS, type EngineKind } from '../stage';
+import { oneOf, readCommandLine, wholeNumbers } from './command-line';
 
 export interface DispatchBenchOptions {
   recipients: number;
@@ -15,6 +16,9 @@ export interface DispatchBenchOptions {
   lanes: number | null;
   batchSize: number | null;
   microBatch: number | null;
+  engine: EngineKind;
+  /** Of the engine on PostgreSQL. */
+  historyShards: number;
   /** PostgreSQL with fsync and Redis with its append-only file, as in production. */
   durable: boolean;
   /** A folder for a CPU profile of every Regente worker. */
@@ -31,6 +35,9 @@ export const DISPATCH_USAGE = `npm run -s bench -- dispatch [options]
   --no-bullmq       leaves BullMQ out
   --lanes N, --batch N, --micro N
                     Regente's lanes, batch size and micro-batch
+  --engine KIND     dev, or postgres: the plain Temporal server on PostgreSQL (dev)
+  --history-shards N
+                    of the engine on PostgreSQL (64)
   --durable         PostgreSQL with fsync, Redis with its append-only file
   --profile DIR     writes a CPU profile of each Regente worker there
   --json            one JSON line on stdout and nothing else
@@ -50,6 +57,8 @@ export function readDispatchOptions(args: readonly string[]): DispatchBenchOptio
     lanes: whole('lanes', null),
     batchSize: whole('batch', null),
     microBatch: whole('micro', null),
+    engine: oneOf(ENGINE_KINDS, 'engine', values.engine, DISPATCH_USAGE),
+    historyShards: whole('history-shards', 64),
     durable: values.durable,
     profileDir: values.profile ?? null,
     json: values.json,
@@ -66,6 +75,8 @@ const OPTIONS = {
   lanes: { type: 'string' },
   batch: { type: 'string' },
   micro: { type: 'string' },
+  engine: { type: 'string', default: 'dev' },
+  'history-shards': { type: 'string' },
   durable: { type: 'boolean', default: false },
   profile: { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -80,4 +91,5 @@ const LIMITS = {
   lanes: [1, 64],
   batch: [1, 5_000],
   micro: [1, 1_000],
+  'history-shards': [1, 16_384],
 } as const;
