@@ -12,6 +12,9 @@ import { until } from './support/until';
 const run = promisify(execFile);
 const checkout = resolve(__dirname, '..');
 
+/** What only Linux tells. */
+const inProc: unknown = existsSync('/proc/self/status') ? expect.any(Number) : null;
+
 jest.setTimeout(300_000);
 
 const bench = (args: string): Promise<{ stdout: string; stderr: string }> =>
@@ -27,6 +30,7 @@ test('the dispatch bench prints one JSON line in which nobody is lost and nobody
   const report = JSON.parse(stdout) as Record<string, unknown>;
   expect(report).toEqual({
     recipients: 500,
+    engine: 'dev',
     rawPerSecond: expect.any(Number),
     bullmqPerSecond: null,
     regentePerSecond: expect.any(Number),
@@ -34,11 +38,30 @@ test('the dispatch bench prints one JSON line in which nobody is lost and nobody
     vsRaw: expect.any(Number),
     claimToSettleP50Ms: expect.any(Number),
     claimToSettleP99Ms: expect.any(Number),
-    workerRssMb: existsSync('/proc/self/status') ? expect.any(Number) : null,
+    workerRssMb: inProc,
     lost: 0,
     duplicated: 0,
+    historyEventsMax: expect.any(Number),
+    historyMb: expect.any(Number),
+    databaseMbPerMillion: expect.any(Number),
+    engineMbPerMillion: null,
+    walMbPerMillion: expect.any(Number),
+    workerCpuSecondsPerMillion: inProc,
+    engineCpuSecondsPerMillion: inProc,
+    postgresCpuSecondsPerMillion: inProc,
+    progressMsP50: expect.any(Number),
+    progressMsMax: expect.any(Number),
   });
   expect(report['regentePerSecond']).toBeGreaterThan(0);
+  // Two tables and four indexes hold at least this of each of them.
+  expect(report['databaseMbPerMillion']).toBeGreaterThan(300);
+  expect(report['walMbPerMillion']).toBeGreaterThan(300);
+  // The root starts four lanes, and each lane has at least one turn.
+  expect(report['historyEventsMax']).toBeGreaterThan(15);
+  expect(report['historyEventsMax']).toBeLessThan(200);
+  expect(report['historyMb']).toBeGreaterThan(0.001);
+  expect(report['progressMsP50']).toBeGreaterThan(0);
+  expect(report['progressMsMax']).toBeGreaterThanOrEqual(report['progressMsP50'] as number);
   expect(report['claimToSettleP99Ms']).toBeGreaterThanOrEqual(
     report['claimToSettleP50Ms'] as number,
   );
@@ -147,7 +170,13 @@ test('the figures are medians over the rounds, and what was lost in any round co
   regente[0]!.lost = 2;
   regente[2]!.duplicated = 1;
   expect(
-    summarize({ recipients: 10, raw: runs(10_000, 8_000), bullmq: runs(500, 1_000, 600), regente }),
+    summarize({
+      recipients: 10,
+      engine: 'dev',
+      raw: runs(10_000, 8_000),
+      bullmq: runs(500, 1_000, 600),
+      regente,
+    }),
   ).toMatchObject({
     rawPerSecond: 9_000,
     bullmqPerSecond: 600,

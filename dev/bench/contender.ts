@@ -19,6 +19,7 @@ export interface Run {
   duplicated: number;
   /** What only this contender can say. */
   ledger?: LedgerFigures;
+  sizing?: SizingFigures;
 }
 
 export interface LedgerFigures {
@@ -30,6 +31,27 @@ export interface LedgerFigures {
   sendingMs: number;
   /** Of the largest worker process, at its peak; null where the system does not tell. */
   workerRssMb: number | null;
+}
+
+/** What a run costs an installation. Per million recipients of this run, the first and the last of them alike. */
+export interface SizingFigures {
+  /** Events of the longest history among all runs of the campaign's workflows. */
+  historyEventsMax: number;
+  /** All of them together. */
+  historyMb: number;
+  /** By how much the application's tables have grown with their indexes, audience included. */
+  databaseMbPerMillion: number;
+  /** By how much the engine's databases have grown; null with the dev server, which has none. */
+  engineMbPerMillion: number | null;
+  /** What PostgreSQL wrote to its log while the campaign was sent, the engine's part included. */
+  walMbPerMillion: number;
+  /** Processor time while the campaign was sent; null where the system does not tell. */
+  workerCpuSecondsPerMillion: number | null;
+  engineCpuSecondsPerMillion: number | null;
+  postgresCpuSecondsPerMillion: number | null;
+  /** How long a reader waited for the campaign's progress meanwhile. */
+  progressMsP50: number;
+  progressMsMax: number;
 }
 
 /** Positions `from` (inclusive) to `to` (exclusive) of the process with this index. */

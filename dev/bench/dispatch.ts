@@ -44,6 +44,7 @@ export async function runDispatchBench(
     const subject = await regente(stage, account, options);
     const runs = {
       recipients: options.recipients,
+      engine: options.engine,
       raw: [] as Measured[],
       bullmq: [] as Measured[],
       regente: [] as Measured[],
@@ -72,7 +73,7 @@ async function measure(
   try {
     await running.run(Math.min(WARM_UP, recipients));
     await sandbox.reset();
-    const { elapsedMs, lost, duplicated, ledger } = await running.run(recipients);
+    const { elapsedMs, lost, duplicated, ledger, sizing } = await running.run(recipients);
     const totals = await sandbox.totals();
     return {
       name: contender.name,
@@ -80,6 +81,7 @@ async function measure(
       lost: Math.max(lost, recipients - totals.unique),
       duplicated: Math.max(duplicated, totals.duplicated),
       ...(ledger === undefined ? {} : { ledger }),
+      ...(sizing === undefined ? {} : { sizing }),
     };
   } finally {
     await running.stop();

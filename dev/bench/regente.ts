@@ -8,6 +8,7 @@ import { openDatabase, type Database } from '../../prisma/client';
 import { createEncryption } from '../../prisma/encryption';
 import { logTail, startServer, type ServerProcess } from '../stack/server-process';
 import type { Contender, Run } from './contender';
+import { beginSizing } from './engine-figures';
 import { readLedger } from './ledger';
 import type { DispatchBenchOptions } from './options/dispatch';
 import { NODE_FLAGS } from './node-flags';
@@ -107,21 +108,25 @@ interface Team {
 
 async function run(team: Team, recipients: number): Promise<Run> {
   const { stage, db, scene, config, workers } = team;
+  const sizing = await beginSizing(stage, db, workers);
   const campaign = await createCampaign(db, scene, recipients);
   // As it would be by the time somebody has approved.
   await stage.admin.query('VACUUM (ANALYZE) campaign_recipients, blocklist_entries, opt_outs');
   await stage.admin.query('CHECKPOINT');
+  const sending = await sizing.sending({ ...scene, ...campaign });
   const executionId = await approve(db, scene, campaign, {
     lanes: config.DISPATCH_LANES,
     batchSize: config.DISPATCH_BATCH_SIZE,
   });
   await finished(team, executionId, recipients);
+  const cost = await sending.end(executionId, recipients);
   const { sent, duplicated, processingMs, figures } = await readLedger(stage.admin, executionId);
   return {
     elapsedMs: processingMs,
     lost: recipients - sent,
     duplicated,
     ledger: { ...figures, workerRssMb: largestRssMb(workers) },
+    sizing: cost,
   };
 }
 

@@ -1,4 +1,5 @@
-import type { LedgerFigures } from './contender';
+import type { LedgerFigures, SizingFigures } from './contender';
+import type { EngineKind } from './stage';
 
 /** One run of one contender. */
 export interface Measured {
@@ -7,10 +8,12 @@ export interface Measured {
   lost: number;
   duplicated: number;
   ledger?: LedgerFigures;
+  sizing?: SizingFigures;
 }
 
-export interface DispatchReport {
+export interface DispatchReport extends SizingFigures {
   recipients: number;
+  engine: EngineKind;
   rawPerSecond: number;
   bullmqPerSecond: number | null;
   regentePerSecond: number;
@@ -26,20 +29,28 @@ export interface DispatchReport {
 
 export interface DispatchRuns {
   recipients: number;
+  engine: EngineKind;
   raw: readonly Measured[];
   /** Empty when it was left out. */
   bullmq: readonly Measured[];
   regente: readonly Measured[];
 }
 
-/** Medians over the rounds; the peak memory and what was lost or sent twice are the worst and the sum. */
-export function summarize({ recipients, raw, bullmq, regente }: DispatchRuns): DispatchReport {
+/** Medians over the rounds; peaks (memory, events, the longest wait for the progress) and what was lost or sent twice are the worst and the sum. */
+export function summarize({
+  recipients,
+  engine,
+  raw,
+  bullmq,
+  regente,
+}: DispatchRuns): DispatchReport {
   const [rawPerSecond, regentePerSecond] = [medianSpeed(raw), medianSpeed(regente)];
   const bullmqPerSecond = bullmq.length === 0 ? null : medianSpeed(bullmq);
   const ledgers = regente.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger]));
   const peaks = ledgers.map(({ workerRssMb }) => workerRssMb);
   return {
     recipients,
+    engine,
     rawPerSecond: Math.round(rawPerSecond),
     bullmqPerSecond: bullmqPerSecond === null ? null : Math.round(bullmqPerSecond),
     regentePerSecond: Math.round(regentePerSecond),
@@ -52,6 +63,28 @@ export function summarize({ recipients, raw, bullmq, regente }: DispatchRuns): D
       : Math.round(Math.max(...peaks.map((peak) => peak ?? 0))),
     lost: sum(regente.map((each) => each.lost)),
     duplicated: sum(regente.map((each) => each.duplicated)),
+    ...summarizeSizing(regente.flatMap(({ sizing }) => (sizing === undefined ? [] : [sizing]))),
+  };
+}
+
+function summarizeSizing(runs: readonly SizingFigures[]): SizingFigures {
+  const typical = (figure: (run: SizingFigures) => number): number =>
+    rounded(median(runs.map(figure)), 1);
+  const known = (figure: (run: SizingFigures) => number | null): number | null => {
+    const values = runs.map(figure).filter((value) => value !== null);
+    return values.length < runs.length ? null : rounded(median(values), 1);
+  };
+  return {
+    historyEventsMax: Math.max(0, ...runs.map((run) => run.historyEventsMax)),
+    historyMb: rounded(median(runs.map((run) => run.historyMb)), 3),
+    databaseMbPerMillion: typical((run) => run.databaseMbPerMillion),
+    engineMbPerMillion: known((run) => run.engineMbPerMillion),
+    walMbPerMillion: typical((run) => run.walMbPerMillion),
+    workerCpuSecondsPerMillion: known((run) => run.workerCpuSecondsPerMillion),
+    engineCpuSecondsPerMillion: known((run) => run.engineCpuSecondsPerMillion),
+    postgresCpuSecondsPerMillion: known((run) => run.postgresCpuSecondsPerMillion),
+    progressMsP50: typical((run) => run.progressMsP50),
+    progressMsMax: rounded(Math.max(0, ...runs.map((run) => run.progressMsMax)), 1),
   };
 }
 
@@ -70,7 +103,24 @@ export function tableOf(runs: DispatchRuns, report: DispatchReport): string {
     `  claim to settle: half within ${claimToSettleP50Ms} ms, 99 % within ${claimToSettleP99Ms} ms`,
     `  approval to the last message: ${seconds(last?.approveToSettledMs)} s, first mark to the last message: ${seconds(last?.sendingMs)} s`,
     `  largest worker: ${workerRssMb ?? 'unknown'} MB`,
+    ...costLines(report),
   ].join('\n');
+}
+
+function costLines(report: DispatchReport): string[] {
+  const { engineMbPerMillion } = report;
+  const engine = engineMbPerMillion === null ? '' : `, of the engine ${engineMbPerMillion} MB`;
+  const spent = [
+    ['workers', report.workerCpuSecondsPerMillion],
+    ['PostgreSQL', report.postgresCpuSecondsPerMillion],
+    ['the engine', report.engineCpuSecondsPerMillion],
+  ].map(([who, time]) => `${who} ${time ?? 'unknown'} s`);
+  return [
+    `  per million messages: tables ${report.databaseMbPerMillion} MB${engine}, WAL ${report.walMbPerMillion} MB`,
+    `  processor time per million messages: ${spent.join(', ')}`,
+    `  longest history: ${report.historyEventsMax} events; all of them: ${report.historyMb} MB`,
+    `  progress: half within ${report.progressMsP50} ms, all within ${report.progressMsMax} ms`,
+  ];
 }
 
 const seconds = (ms = 0): string => (ms / 1_000).toFixed(2);
