@@ -123,7 +123,7 @@ export const Environment = z.object({
     .string()
     .optional()
     .describe(
-      'The provider that carries invitations and password resets; without it none is sent.',
+      'The provider that carries invitations and password resets; without it none is sent, and invitations are answered with `not_configured`.',
     ),
   NOTICE_PROVIDER_CONFIG: z
     .string()

@@ -21,7 +21,8 @@ const request = defineRoute('anyone', {
   tags,
   operationId: 'requestPasswordReset',
   summary: 'Ask for a link to choose a new password',
-  description: 'Sends a link to the e-mail address if it has an account; the answer does not say.',
+  description:
+    'Sends a link to the e-mail address if it has an account; the answer does not say. Where account mail is not configured none is sent.',
   request: { body: jsonBody(PasswordResetRequest) },
   responses: { 202: { description: 'Taken' } },
 });

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { ROLES } from '../../domain/permissions';
 import { USER_AREAS, USER_STATUSES, type UserArea } from '../../domain/users';
 import type { Person } from '../../prisma/users';
+import type { ApiDeps } from '../context';
 
 export const User = z
   .object({
@@ -18,6 +19,21 @@ export const User = z
     updatedAt: z.iso.datetime(),
   })
   .openapi('User');
+
+const InvitationMail = z.enum(['queued', 'not_configured']).openapi({
+  description:
+    'Whether the e-mail with the link is on its way. `not_configured`: this installation sends no account mail; whoever runs it ' +
+    'sets NOTICE_PROVIDER, and then the invitation is sent again.',
+});
+
+export const InvitedUser = User.extend({ invitationMail: InvitationMail }).openapi('InvitedUser');
+
+export const Invitation = z
+  .object({ expiresAt: z.iso.datetime(), invitationMail: InvitationMail })
+  .openapi('Invitation');
+
+export const invitationMailOf = ({ config }: ApiDeps): z.infer<typeof InvitationMail> =>
+  config.NOTICE_PROVIDER === undefined ? 'not_configured' : 'queued';
 
 export const showUser = (row: Person) => ({
   id: row.id,

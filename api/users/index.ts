@@ -7,7 +7,7 @@ import { actorOf, type ApiDeps } from '../context';
 import { page, pageArgs, pageOf, PageQuery } from '../paging';
 import { createRouter, defineRoute, IdParam, json, jsonBody } from '../routes';
 import { write } from '../write';
-import { showUser, User } from './answer';
+import { InvitedUser, invitationMailOf, showUser, User } from './answer';
 import { editorOf, editUser } from './edit';
 import { lifecycleRoutes } from './lifecycle';
 
@@ -31,7 +31,7 @@ const create = defineRoute('users:write', {
   operationId: 'createUser',
   summary: 'Create a user and send the invitation',
   request: { body: jsonBody(UserInput) },
-  responses: { 201: json(User, 'The new user; the invitation is on its way') },
+  responses: { 201: json(InvitedUser, 'The new user, and whether the invitation is on its way') },
 });
 const get = defineRoute('users:read', {
   method: 'get',
@@ -66,7 +66,8 @@ export function userRoutes(deps: ApiDeps) {
   return createRouter().route('/', directoryRoutes(deps)).route('/', lifecycleRoutes(deps));
 }
 
-function directoryRoutes({ db, encryption, engine }: ApiDeps) {
+function directoryRoutes(deps: ApiDeps) {
+  const { db, encryption, engine } = deps;
   return createRouter()
     .openapi(list, async (c) => {
       const { limit, cursor, ...filter } = c.req.valid('query');
@@ -85,7 +86,7 @@ function directoryRoutes({ db, encryption, engine }: ApiDeps) {
         const owner = { companyId, userId: after.id, purpose: 'invitation' as const };
         await issueToken(tx, owner, encryption);
         await audit({ action: 'user.create', entityType: 'user', entityId: after.id, after });
-        return showUser(after);
+        return { ...showUser(after), invitationMail: invitationMailOf(deps) };
       });
       engine.nudge();
       return c.json(user, 201);

@@ -1,4 +1,3 @@
-import { z } from '@hono/zod-openapi';
 import { refuseSelf, refuseSuperior, requireStatus, type UserEditor } from '../../domain/users';
 import { revokeApiKeysOf } from '../../prisma/api-keys';
 import { endSessions } from '../../prisma/sessions';
@@ -8,7 +7,7 @@ import { issueToken, retireTokens } from '../../prisma/verification-tokens';
 import { actorOf, type ApiDeps } from '../context';
 import { createRouter, defineRoute, IdParam, json } from '../routes';
 import { write } from '../write';
-import { showUser, User } from './answer';
+import { Invitation, invitationMailOf, showUser, User } from './answer';
 import { editorOf } from './edit';
 
 const tags = ['Users'];
@@ -43,11 +42,12 @@ const invite = defineRoute('users:write', {
   description: 'Sends the invitation again; earlier ones stop working.',
   request,
   responses: {
-    202: json(z.object({ expiresAt: z.iso.datetime() }), 'The invitation is on its way'),
+    202: json(Invitation, 'Until when it is good, and whether it is on its way'),
   },
 });
 
-export function lifecycleRoutes({ db, encryption, engine }: ApiDeps) {
+export function lifecycleRoutes(deps: ApiDeps) {
+  const { db, encryption, engine } = deps;
   return createRouter()
     .openapi(deactivate, async (c) => {
       const actor = actorOf(c);
@@ -86,7 +86,7 @@ export function lifecycleRoutes({ db, encryption, engine }: ApiDeps) {
         const { expiresAt } = await issueToken(tx, owner, encryption);
         const after = { expiresAt: expiresAt.toISOString() };
         await audit({ action: 'user.invite', entityType: 'user', entityId: id, after });
-        return after;
+        return { ...after, invitationMail: invitationMailOf(deps) };
       });
       engine.nudge();
       return c.json(answer, 202);
