@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { createMiddleware } from 'hono/factory';
@@ -23,7 +22,7 @@ import { invitationRoutes } from './invitations';
 import { meRoutes } from './me';
 import { optOutRoutes } from './opt-outs';
 import { passwordResetRoutes } from './password-resets';
-import { logRequests } from './request-log';
+import { logRequests, requestIdOf } from './request-log';
 import { sessionRoutes } from './sessions';
 import { spendingRoutes } from './spending';
 import { squadMemberRoutes } from './squad-members';
@@ -32,17 +31,21 @@ import { templateRoutes } from './templates';
 import { explainUnrouted } from './unrouted';
 import { userRoutes } from './users';
 import { walletRoutes } from './wallets';
+import { createWebhookReceiver, type WebhookReceiver } from './webhooks/receiver';
 import { webhookRoutes } from './webhooks/routes';
 
 /** The whole HTTP surface at a glance. */
-export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
+export function createApp(
+  deps: ApiDeps,
+  webhooks: WebhookReceiver = createWebhookReceiver(deps),
+): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>();
   app.onError((error, c) => answerError(error, c, deps.logger));
 
   app.use(secureHeaders(), requestFacts(deps), logRequests(deps.logger));
   app.route('/', healthRoutes(deps));
   // Vendors prove themselves by their signature, and send as much as the campaigns make them.
-  app.route('/v1/webhooks', webhookRoutes(deps));
+  app.route('/v1/webhooks', webhookRoutes(webhooks));
   app.use('/v1/*', authenticate(deps));
   app.route('/v1/sessions', sessionRoutes(deps));
   app.route('/v1/invitations', invitationRoutes(deps));
@@ -81,8 +84,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<AppEnv> {
 /** Request id, caller's address and the database, for everything that comes after. */
 function requestFacts({ config, db }: ApiDeps) {
   return createMiddleware<AppEnv>(async (c, next) => {
-    const given = c.req.header('x-request-id');
-    const requestId = given !== undefined && /^[\w.-]{1,100}$/.test(given) ? given : randomUUID();
+    const requestId = requestIdOf(c.req.header('x-request-id'));
     c.set('requestId', requestId);
     c.set('ipAddress', callerAddress(c, config.TRUST_PROXY));
     c.set('db', db);

@@ -4,13 +4,14 @@ import { RegenteError } from '../domain/errors';
 import type { AppContext, AppEnv } from './context';
 import { sendsJson } from './uploads';
 
-const LIMIT_BYTES = 1_048_576;
+/** Of every body but files and lists. */
+export const BODY_LIMIT_BYTES = 1_048_576;
 
 /** A file as JSON is a small list, which is read at once. */
-const LIST_LIMIT_BYTES = 16 * LIMIT_BYTES;
+const LIST_LIMIT_BYTES = 16 * BODY_LIMIT_BYTES;
 
 /** Clients that are answered while they still write mostly never read the answer, so this much is heard out first. */
-const HEARD_OUT_BYTES = 128 * LIMIT_BYTES;
+const HEARD_OUT_BYTES = 128 * BODY_LIMIT_BYTES;
 
 /**
  * Refuses bodies over 1 MB with PAYLOAD_TOO_LARGE, whether their length is announced or not. Where a route takes files,
@@ -21,7 +22,7 @@ export function limitBody({ takesFiles }: { takesFiles: boolean }): MiddlewareHa
     const { body, headers } = c.req.raw;
     if (body === null) return next();
     if (takesFiles && !sendsJson(c)) return next();
-    const limitBytes = takesFiles ? LIST_LIMIT_BYTES : LIMIT_BYTES;
+    const limitBytes = takesFiles ? LIST_LIMIT_BYTES : BODY_LIMIT_BYTES;
     const announced = headers.has('transfer-encoding') ? null : headers.get('content-length');
     if (announced !== null && Number(announced) <= limitBytes) return next();
 
@@ -31,7 +32,7 @@ export function limitBody({ takesFiles }: { takesFiles: boolean }): MiddlewareHa
       return next();
     }
     if (!ended) closeAfterAnswer(c);
-    const limit = `${limitBytes / LIMIT_BYTES} MB`;
+    const limit = `${limitBytes / BODY_LIMIT_BYTES} MB`;
     throw new RegenteError('PAYLOAD_TOO_LARGE', `The body is larger than ${limit}.`);
   });
 }

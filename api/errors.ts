@@ -42,33 +42,44 @@ export const Problem = z
   .catchall(z.unknown())
   .openapi('Problem');
 
-/** Answers whatever was thrown as a problem document; what nobody foresaw is logged and told as INTERNAL. */
-export function answerError(thrown: unknown, c: Context<AppEnv>, logger: Logger): Response {
+/** What is answered, before it is anybody's response object. */
+export interface PlainAnswer {
+  status: ContentfulStatusCode;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** Whatever was thrown as a problem document; what nobody foresaw is logged and told as INTERNAL. */
+export function problemOf(
+  thrown: unknown,
+  { requestId, route, logger }: { requestId: string; route: string; logger: Logger },
+): PlainAnswer {
   const error = asRegenteError(thrown);
-  if (error.code === 'INTERNAL' || error.code === 'CONFIGURATION') {
-    logger.error(
-      { err: thrown, requestId: c.get('requestId'), route: routeOf(c) },
-      'request failed',
-    );
-  }
+  if (error.code === 'INTERNAL' || error.code === 'CONFIGURATION')
+    logger.error({ err: thrown, requestId, route }, 'request failed');
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (error.retryAfterMs !== undefined)
-    c.header('Retry-After', String(Math.ceil(error.retryAfterMs / 1_000)));
-  if (error.code === 'UNAUTHENTICATED') c.header('WWW-Authenticate', 'Bearer');
+    headers['Retry-After'] = String(Math.ceil(error.retryAfterMs / 1_000));
+  if (error.code === 'UNAUTHENTICATED') headers['WWW-Authenticate'] = 'Bearer';
   const status = STATUS[error.code];
-  return c.body(
-    JSON.stringify({
-      ...error.details,
-      type: `https://regente.dev/problems/${error.code.toLowerCase().replaceAll('_', '-')}`,
-      title: TITLES[error.code],
-      status,
-      code: error.code,
-      detail: error.message,
-      requestId: c.get('requestId'),
-      ...(error.fields.length > 0 ? { errors: error.fields } : {}),
-    }),
+  const body = JSON.stringify({
+    ...error.details,
+    type: `https://regente.dev/problems/${error.code.toLowerCase().replaceAll('_', '-')}`,
+    title: TITLES[error.code],
     status,
-    { 'content-type': 'application/problem+json' },
-  );
+    code: error.code,
+    detail: error.message,
+    requestId,
+    ...(error.fields.length > 0 ? { errors: error.fields } : {}),
+  });
+  return { status, headers, body };
+}
+
+/** Answers with the problem. */
+export function answerError(thrown: unknown, c: Context<AppEnv>, logger: Logger): Response {
+  const facts = { requestId: c.get('requestId'), route: routeOf(c), logger };
+  const { status, headers, body } = problemOf(thrown, facts);
+  return c.body(body, status, headers);
 }
 
 const TITLES: Readonly<Record<ErrorCode, string>> = {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
 import type { Logger } from '../telemetry';
@@ -8,53 +9,82 @@ import type { AppContext, AppEnv } from './context';
 /** What supervises asks every few seconds. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
-/**
- * One line and one measurement a request. The route's pattern stands for the path, which holds ids and the secret parts
- * of webhooks; nothing that was sent or answered is written down.
- */
+/** Vendors call as often as the campaigns make them. */
+export const WEBHOOK_ROUTE = '/v1/webhooks/:provider/:token';
+
+/** What is written down of a request. */
+export interface RequestFacts {
+  method: string;
+  /**
+   * The route's pattern stands for the path, which holds ids and the secret parts of webhooks; nothing that was sent or
+   * answered is written down.
+   */
+  route: string;
+  status: number;
+  requestId: string;
+  actorId?: string | undefined;
+}
+
+/** The caller's own id of a request where it gives one that can be used, else a new one. */
+export const requestIdOf = (given: string | undefined): string =>
+  given !== undefined && /^[\w.-]{1,100}$/.test(given) ? given : randomUUID();
+
+/** One measurement a request, and one line where the measurement is not enough. */
 export function logRequests(logger: Logger) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const startedMs = performance.now();
-    const { method } = c.req;
-    if (PROBES.has(c.req.path)) await next();
-    else await traceRequest(c, next);
-    const ms = performance.now() - startedMs;
-    const route = routeOf(c);
-    const { status } = c.res;
-    httpRequestSeconds.observe(
-      { method, route, status: `${Math.floor(status / 100)}xx` },
-      ms / 1_000,
-    );
-    const line = {
-      method,
-      route,
-      status,
-      ms: Math.round(ms),
-      requestId: c.get('requestId'),
-      actorId: c.get('actor')?.id,
+    const handle = async (): Promise<RequestFacts> => {
+      await next();
+      return factsOf(c);
     };
-    if (PROBES.has(route)) logger.debug(line, 'request');
-    else logger.info(line, 'request');
+    const facts = PROBES.has(c.req.path)
+      ? await handle()
+      : await traceRequest(c.req.method, c.req.header(TRACE_HEADER), handle);
+    recordRequest(logger, { ...facts, actorId: c.get('actor')?.id }, startedMs);
   });
 }
 
-function traceRequest(c: AppContext, next: () => Promise<void>): Promise<void> {
-  const { method } = c.req;
-  const parent = c.req.header(TRACE_HEADER) ?? null;
-  return traced({ name: method, kind: 'server', parent }, async (note) => {
-    await next();
-    const { status } = c.res;
-    const route = routeOf(c);
+const factsOf = (c: AppContext): RequestFacts => ({
+  method: c.req.method,
+  route: routeOf(c),
+  status: c.res.status,
+  requestId: c.get('requestId'),
+});
+
+/** @param startedMs on the clock of `performance` */
+export function recordRequest(logger: Logger, facts: RequestFacts, startedMs: number): void {
+  const ms = performance.now() - startedMs;
+  const { method, route, status } = facts;
+  const statusClass = `${Math.floor(status / 100)}xx`;
+  httpRequestSeconds.observe({ method, route, status: statusClass }, ms / 1_000);
+  const level = isRoutine(facts) ? 'debug' : 'info';
+  if (logger.isLevelEnabled(level)) logger[level]({ ...facts, ms: Math.round(ms) }, 'request');
+}
+
+/** Of these there are so many that only the measurement is kept. */
+const isRoutine = ({ route, status }: RequestFacts): boolean =>
+  PROBES.has(route) || (route === WEBHOOK_ROUTE && status < 300);
+
+/** Answers a request inside a span of its own. */
+export function traceRequest(
+  method: string,
+  parent: string | undefined,
+  handle: () => Promise<RequestFacts>,
+): Promise<RequestFacts> {
+  return traced({ name: method, kind: 'server', parent: parent ?? null }, async (note) => {
+    const facts = await handle();
+    const { route, status, requestId } = facts;
     note({
       name: `${method} ${route}`,
       attributes: {
         'http.request.method': method,
         'http.route': route,
         'http.response.status_code': status,
-        requestId: c.get('requestId'),
+        requestId,
       },
       failed: status >= 500,
     });
+    return facts;
   });
 }
 

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createServer } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../config';
 import { openDatabase, type Database } from '../prisma/client';
@@ -9,8 +8,8 @@ import { createEncryption } from '../prisma/encryption';
 import { createLogger, type Logger } from '../telemetry';
 import type { ProbeAnswer } from '../telemetry/probes';
 import { scrape } from '../telemetry/scrape';
-import { createApp } from './app';
 import { createEngine } from './engine';
+import { createListener } from './listener';
 
 export interface RunningApi {
   url: string;
@@ -47,9 +46,9 @@ export async function startApi(config: Config, parts: ServerParts = {}): Promise
   const encryption = createEncryption(config.ENCRYPTION_KEY);
   let draining = false;
   const isDraining = (): boolean => draining;
-  const app = createApp({ config, db, engine, encryption, logger, isDraining });
-  const answer = getRequestListener(app.fetch);
-  const server = createServer((request, response) => void answer(request, response));
+  const server = createServer(
+    createListener({ config, db, engine, encryption, logger, isDraining }),
+  );
   server.listen(config.PORT, config.HOST);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -1,10 +1,6 @@
 import { z } from '@hono/zod-openapi';
-import { RegenteError } from '../../domain/errors';
-import { vendorFor } from '../../providers/messaging/index';
-import type { ApiDeps } from '../context';
 import { createRouter, defineRoute, json } from '../routes';
-import { createWebhookAccounts } from './accounts';
-import { createWebhookIntake } from './intake';
+import type { WebhookReceiver } from './receiver';
 
 const receive = defineRoute('anyone', {
   method: 'post',
@@ -20,25 +16,17 @@ const receive = defineRoute('anyone', {
   responses: { 200: json(z.object({ stored: z.int() }), 'Stored; it is applied within moments') },
 });
 
-/** What vendors tell us: verified on the raw body, stored, answered; a worker applies it to the ledger. */
-export function webhookRoutes({ db, encryption }: ApiDeps) {
-  const accounts = createWebhookAccounts(db, encryption);
-  const intake = createWebhookIntake(db);
+/**
+ * What vendors tell us: verified on the raw body, stored, answered; a worker applies it to the ledger. Most of it does not
+ * come this way but by the short cut.
+ */
+export function webhookRoutes(receiver: WebhookReceiver) {
   return createRouter().openapi(receive, async (c) => {
-    const { provider, token } = c.req.valid('param');
-    const account = await accounts.find(token);
-    if (account === undefined || account.provider !== provider)
-      throw new RegenteError('NOT_FOUND', 'There is no such webhook.');
-    const verdict = vendorFor(provider).verifyWebhook(account.config, {
+    const stored = await receiver.receive({
+      ...c.req.valid('param'),
       headers: Object.fromEntries(c.req.raw.headers),
       rawBody: await c.req.text(),
-      now: new Date(),
     });
-    if (!verdict.ok) {
-      throw verdict.reason === 'payload'
-        ? new RegenteError('VALIDATION', 'The payload is not one of this vendor.')
-        : new RegenteError('UNAUTHENTICATED', `The webhook's ${verdict.reason} is not valid.`);
-    }
-    return c.json({ stored: await intake.store(account, verdict.events) }, 200);
+    return c.json({ stored }, 200);
   });
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { Pool, type Dispatcher } from 'undici';
 import { signWebhook } from '../sandbox/webhooks';
+import { openCallbackConnections } from './callback-connections';
 import { answerParent } from './child';
 
 /** One callback per line of the file, in turn: the vendor's id and our reference, apart by a space. */
@@ -29,8 +29,7 @@ const TICK_MS = 5;
 answerParent(async (question: WebhooksQuestion): Promise<WebhooksAnswer> => {
   const { url, secret, file, connections, ratePerSecond } = question;
   const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
-  const { origin, pathname } = new URL(url);
-  const pool = new Pool(origin, { connections, pipelining: 1 });
+  const vendor = openCallbackConnections(url, connections);
   const waits: number[] = [];
   let refused = 0;
   const began = performance.now();
@@ -38,16 +37,11 @@ answerParent(async (question: WebhooksQuestion): Promise<WebhooksAnswer> => {
   const deliver = async (line: string, dueMs: number): Promise<void> => {
     const body = callbackOf(line);
     const timestamp = String(Math.floor(Date.now() / 1_000));
-    const accepted = await post(pool, {
-      path: pathname,
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        'x-sandbox-timestamp': timestamp,
-        'x-sandbox-signature': signWebhook(secret, timestamp, body),
-      },
+    const signature = signWebhook(secret, timestamp, body);
+    const accepted = await vendor.post(
+      `X-Sandbox-Timestamp: ${timestamp}\r\nX-Sandbox-Signature: ${signature}\r\n`,
       body,
-    });
+    );
     if (!accepted) refused += 1;
     waits.push(performance.now() - dueMs);
   };
@@ -55,7 +49,7 @@ answerParent(async (question: WebhooksQuestion): Promise<WebhooksAnswer> => {
   if (ratePerSecond === 0) await closedLoop(lines, connections, deliver);
   else await openLoop(lines, ratePerSecond, deliver);
   const seconds = (performance.now() - began) / 1_000;
-  await pool.close();
+  vendor.close();
   waits.sort((a, b) => a - b);
   const at = (part: number): number => waits[Math.floor((waits.length - 1) * part)] ?? 0;
   return { seconds, refused, p50Ms: at(0.5), p99Ms: at(0.99), longestMs: at(1) };
@@ -99,14 +93,4 @@ function callbackOf(line: string): string {
   return JSON.stringify({
     events: [{ eventId: randomUUID(), id, reference, status: 'delivered', occurredAt }],
   });
-}
-
-async function post(pool: Pool, options: Dispatcher.RequestOptions): Promise<boolean> {
-  try {
-    const { statusCode, body } = await pool.request(options);
-    await body.dump();
-    return statusCode >= 200 && statusCode < 300;
-  } catch {
-    return false;
-  }
 }

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
-import { createApp } from '../../api/app';
 import type { ApiDeps } from '../../api/context';
+import { createListener } from '../../api/listener';
 import { hashPassword } from '../../api/passwords';
 import { loadConfig, type Config } from '../../config';
 import { RegenteError } from '../../domain/errors';
@@ -106,7 +107,7 @@ export async function startTestApi({
   const deps: ApiDeps = { config, db, encryption, engine, logger };
   const passwordHash = await hashPassword(PASSWORD);
   const people = { person: (id: string, role: Role) => createPerson(deps, id, role, passwordHash) };
-  const server = await listen(createApp(deps));
+  const server = await listen(deps);
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,
@@ -125,7 +126,7 @@ export async function startTestApi({
     },
     async close() {
       server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(resolve));
+      await new Promise((resolve) => void server.close(resolve));
       if (given === undefined) await database.drop();
     },
   };
@@ -142,18 +143,10 @@ function testConfig(database: TestDatabase, env: Record<string, string>): Config
   });
 }
 
-interface TestServer {
-  address(): unknown;
-  close(done: () => void): unknown;
-  closeAllConnections(): void;
-}
-
-async function listen(app: ReturnType<typeof createApp>): Promise<TestServer> {
-  return new Promise((resolve) => {
-    const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }, () =>
-      resolve(server as unknown as TestServer),
-    );
-  });
+async function listen(deps: ApiDeps): Promise<Server> {
+  const server = createServer(createListener(deps)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
 }
 
 async function createTenant(

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { serve, type ServerType } from '@hono/node-server';
-import { createApp } from '../../api/app';
+import { createListener } from '../../api/listener';
 import { loadConfig } from '../../config';
 import { ROLES, type Role } from '../../domain/permissions';
 import type { Database } from '../../prisma/client';
@@ -49,7 +50,7 @@ export async function startMoneyApi(): Promise<MoneyApi> {
   const key = randomBytes(32);
   const encryption = createEncryption([key]);
   let nudges = 0;
-  const app = createApp({
+  const listener = createListener({
     config: loadConfig({
       DATABASE_URL: database.appUrl,
       TEMPORAL_ADDRESS: '127.0.0.1:7233',
@@ -65,11 +66,8 @@ export async function startMoneyApi(): Promise<MoneyApi> {
     },
     logger: createLogger('silent', 'test'),
   });
-  const server = await new Promise<ServerType>((resolve) => {
-    const started = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, () =>
-      resolve(started),
-    );
-  });
+  const server = createServer(listener).listen(0, '127.0.0.1');
+  await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,

@@ -26,8 +26,19 @@ export const sandboxVendor: MessagingVendor = {
   channels: CHANNELS,
   parseConfig: (config) => ({ ...readConfig(config) }),
   open: (config) => openAccount(readConfig(config)),
-  verifyWebhook: (config, request) => verify(readConfig(config).webhookSecret, request),
+  verifyWebhook: (config, request) => verify(webhookSecretOf(config), request),
 };
+
+/** Read once per config object: callbacks of one account come by the thousand. */
+const webhookSecrets = new WeakMap<object, string>();
+
+function webhookSecretOf(config: Record<string, unknown>): string {
+  const known = webhookSecrets.get(config);
+  if (known !== undefined) return known;
+  const { webhookSecret } = readConfig(config);
+  webhookSecrets.set(config, webhookSecret);
+  return webhookSecret;
+}
 
 function openAccount(config: SandboxConfig): MessagingProvider {
   const http = createHttpClient({ origin: config.url, connections: config.connections });
