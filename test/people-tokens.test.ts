@@ -126,30 +126,6 @@ describe('an invitation', () => {
     expect(late.body).toMatchObject({ status: 409, state: 'ACTIVE', allowedFrom: ['INVITED'] });
   });
 
-  test('says whether its e-mail is on its way, the first time and again', async () => {
-    const config = { url: 'http://127.0.0.1:1', token: 'none', webhookSecret: 'whsec-mail' };
-    const mailing = await startTestApi({
-      database: api.database,
-      env: { NOTICE_PROVIDER: 'sandbox', NOTICE_PROVIDER_CONFIG: JSON.stringify(config) },
-    });
-    try {
-      for (const [at, invitationMail] of [
-        [api, 'not_configured'],
-        [mailing, 'queued'],
-      ] as const) {
-        const as = at.first.director;
-        const email = `convidada.${(people += 1)}@example.com`;
-        const body = { name: 'Lia', email, role: 'AGENT' };
-        const first = await at.request('POST', '/v1/users', { as, body });
-        expect(first).toMatchObject({ status: 201, body: { invitationMail } });
-        const again = await at.request('POST', `/v1/users/${first.body.id}/invitation`, { as });
-        expect(again).toMatchObject({ status: 202, body: { invitationMail } });
-      }
-    } finally {
-      await mailing.close();
-    }
-  });
-
   test('ends with its time, with the address it went to and with the person', async () => {
     const expired = await invite();
     const tokenExpired = await tokenFor(expired, 'invitation');
