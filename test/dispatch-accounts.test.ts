@@ -4,6 +4,7 @@ import { openDatabase } from '../prisma/client';
 import { expectBooksAgree } from './support/books';
 import { startCuttingProxy } from './support/cutting-proxy';
 import { countStates, createScene } from './support/executions';
+import { query } from './support/database';
 import { budgetOf, claim, mark, move, startRace } from './support/races';
 import { changeAccount, openWorkshop, shown, type Workshop } from './support/turns';
 import { until } from './support/until';
@@ -104,6 +105,23 @@ describe('an account', () => {
     expect(await shop.turns(race)).toEqual({ kind: 'stopped' });
     expect(await shown(shop, race)).toMatchObject({ state: 'PAUSING', reason: 'configuration' });
     expect(await countStates(shop, race.executionId)).toEqual({});
+  });
+
+  test('whose callbacks carry our reference costs no row for a vendor id, and any other one row a message', async () => {
+    for (const [echoesReference, rows] of [
+      [true, 0],
+      [false, 3],
+    ] as const) {
+      const scene = await createScene(shop, { config: { echoesReference } });
+      const race = await startRace(shop, { recipients: 3 }, scene);
+      await shop.workOff(race);
+      const kept = await query(
+        shop.adminUrl,
+        'SELECT FROM communications c JOIN provider_messages p USING (source_id, position, step) WHERE source_id = $1 AND provider_id = provider_message_id',
+        [race.executionId],
+      );
+      expect(kept).toHaveLength(rows);
+    }
   });
 
   test('that is broken does not keep a cancelled campaign from ending: who was under way is unknown', async () => {

@@ -47,6 +47,15 @@ async function repeat({ batch }: Scenario, positions: number[]): Promise<string>
   return markId;
 }
 
+async function idsOf({ executionId }: Race): Promise<string[]> {
+  const rows = await query<{ provider_id: string }>(
+    field.adminUrl,
+    'SELECT provider_id FROM provider_messages WHERE source_id = $1 ORDER BY provider_id',
+    [executionId],
+  );
+  return rows.map((row) => row.provider_id);
+}
+
 const refused = (position: number): Settlement => ({
   position,
   outcome: 'failed',
@@ -119,14 +128,21 @@ test('a second vendor id for one person is kept and reported', async () => {
     secondIds: 1,
     late: 0,
   });
-  const ids = await query(
-    field.adminUrl,
-    'SELECT provider_id FROM provider_messages WHERE source_id = $1 ORDER BY provider_id',
-    [race.executionId],
-  );
-  expect(ids).toEqual([{ provider_id: 'vendor-0' }, { provider_id: 'vendor-0-twin' }]);
+  expect(await idsOf(race)).toEqual(['vendor-0', 'vendor-0-twin']);
   // The same id again is the same message.
   expect(await settle(field.db, batch, again, [accepted(0)])).toMatchObject({ secondIds: 0 });
+});
+
+test('vendor ids have no rows of their own where callbacks carry our reference, but two ids of one message do', async () => {
+  const scene = await markAll(2);
+  const { race, batch, markId } = scene;
+  const again = await repeat(scene, [0, 1]);
+  const echoing = { keepIds: false };
+  await settle(field.db, batch, markId, [accepted(0), accepted(1)], echoing);
+  expect(await idsOf(race)).toEqual([]);
+  const twins = [accepted(0, '-twin'), accepted(1)];
+  expect(await settle(field.db, batch, again, twins, echoing)).toMatchObject({ secondIds: 1 });
+  expect(await idsOf(race)).toEqual(['vendor-0', 'vendor-0-twin']);
 });
 
 test('the holder may give up rows of others only when lease and grace are over', async () => {

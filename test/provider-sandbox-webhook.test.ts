@@ -102,6 +102,7 @@ describe('config', () => {
       idempotency: true,
       lookup: true,
       lookupSettlesMs: 1_000,
+      echoesReference: true,
     });
     expect(vendor.parseConfig(vendor.parseConfig(valid))).toEqual(vendor.parseConfig(valid));
   });

@@ -157,11 +157,12 @@ export async function settleUntilDone(
   settlements: readonly Settlement[],
 ): Promise<void> {
   if (settlements.length === 0) return;
-  const { idempotency, lookup } = turn.account.provider.capabilities;
+  const { idempotency, lookup, echoesReference } = turn.account.provider.capabilities;
   const input: SettleInput = {
     markId,
     graceMs: graceAfterLeaseMs(turn.settings.providerTimeoutMs),
     durable: idempotency === false && lookup === false,
+    keepIds: !echoesReference,
     settlements,
   };
   for (let waitMs = 100; ; waitMs = Math.min(5_000, waitMs * 2)) {

@@ -74,7 +74,14 @@ const goneAccount = (credentialId: string): ProviderAccount => ({
   limitedUntilMs: 0,
   provider: {
     name: 'gone',
-    capabilities: { channels: [], maxBatch: 1, concurrency: 1, idempotency: false, lookup: false },
+    capabilities: {
+      channels: [],
+      maxBatch: 1,
+      concurrency: 1,
+      idempotency: false,
+      lookup: false,
+      echoesReference: false,
+    },
     send: (messages) =>
       Promise.resolve(messages.map(() => ({ kind: 'notCalled', code: 'ACCOUNT_GONE' }))),
     close: () => Promise.resolve(),

@@ -60,9 +60,7 @@ async function prepareTables(admin: Client): Promise<string> {
     CREATE SCHEMA IF NOT EXISTS bench;
     CREATE TABLE IF NOT EXISTS bench.communications (LIKE public.communications INCLUDING DEFAULTS,
       PRIMARY KEY (source_id, position)) WITH (fillfactor = 70);
-    CREATE TABLE IF NOT EXISTS bench.budgets (LIKE public.budgets INCLUDING DEFAULTS, PRIMARY KEY (id)) WITH (fillfactor = 50);
-    -- By which a status webhook finds its row.
-    CREATE INDEX IF NOT EXISTS communications_provider ON bench.communications (provider_message_id)`);
+    CREATE TABLE IF NOT EXISTS bench.budgets (LIKE public.budgets INCLUDING DEFAULTS, PRIMARY KEY (id)) WITH (fillfactor = 50)`);
   const id = randomUUID();
   await admin.query(
     `INSERT INTO bench.budgets (id, company_id, wallet_id, year, month, budget) VALUES ($1, $1, $1, 2026, 1, 1e9)`,

@@ -146,6 +146,8 @@ export interface SettleInput {
   graceMs: number;
   /** False only where the vendor has a key or a look-up, so that a lost commit can be found out again. */
   durable: boolean;
+  /** Writes down each vendor id for callbacks that carry nothing else; a second id of a message is always kept. */
+  keepIds: boolean;
   settlements: readonly Settlement[];
 }
 
@@ -184,6 +186,7 @@ export async function settlePeople(
     valuesOf(settlements, ({ permanent }) => permanent ?? null),
     valuesOf(settlements, ({ delayMs }) => (delayMs === undefined ? null : Math.ceil(delayMs))),
     input.durable,
+    input.keepIds,
   ]);
   return { changed: row.changed, secondIds: row.second_ids, late: row.late };
 }

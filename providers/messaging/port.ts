@@ -46,6 +46,11 @@ export interface ProviderCapabilities {
   idempotency: false | { ttlMs: number; onRepeat: 'same' | 'rejects' };
   /** Look-up by our reference; "not found" is final only `settlesAfterMs` after the call, and only where authoritative. */
   lookup: false | { settlesAfterMs: number; authoritative: boolean };
+  /**
+   * Every callback carries our reference. Where it does not, each accepted message costs a row of its own
+   * (`provider_messages`), by which a callback with the vendor's id alone finds it.
+   */
+  echoesReference: boolean;
 }
 
 export type LookupResult =

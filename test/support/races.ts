@@ -103,7 +103,14 @@ export function settle(
   settlements: readonly Settlement[],
   over: Partial<SettleInput> = {},
 ): Promise<SettleResult> {
-  return settlePeople(db, batch, { markId, graceMs: 0, durable: true, settlements, ...over });
+  return settlePeople(db, batch, {
+    markId,
+    graceMs: 0,
+    durable: true,
+    keepIds: true,
+    settlements,
+    ...over,
+  });
 }
 
 export const accepted = (position: number, suffix = ''): Settlement => ({

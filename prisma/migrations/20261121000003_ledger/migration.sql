@@ -56,7 +56,8 @@ BEGIN
 END $$;
 SELECT ledger_ensure_partitions(4);
 
--- Vendor ids, insert-only and apart from the ledger: an index on them there would cost every HOT update.
+-- Vendor ids by which callbacks find their message, insert-only and apart from the ledger: an index on them there would
+-- cost every HOT update. Only of accounts whose callbacks may come without our reference, and of messages with two ids.
 CREATE TABLE provider_messages (
   company_id uuid NOT NULL,
   credential_id uuid NOT NULL,

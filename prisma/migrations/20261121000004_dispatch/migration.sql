@@ -358,10 +358,11 @@ END $$;
 -- A positive result always applies; any other only with the mark it belongs to, or (p_mark null: reconcile)
 -- by the holder of the fence once the lease and the grace are over. An acceptance that comes after its money was
 -- released is written down as `late_acceptance`, at no cost. Answers how many rows changed, for how many of them
--- it was late, and how many have got a second vendor id.
+-- it was late, and how many have got a second vendor id. Vendor ids get rows of their own where callbacks may carry
+-- nothing else (p_keep_ids), and wherever a message has two of them.
 CREATE FUNCTION dispatch_settle(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_mark uuid, p_grace_ms int,
   p_positions int[], p_outcomes text[], p_provider_ids text[], p_codes text[], p_permanent boolean[], p_delays_ms int[],
-  p_durable boolean,
+  p_durable boolean, p_keep_ids boolean,
   OUT changed int, OUT second_ids int, OUT late int)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -410,7 +411,7 @@ BEGIN
   ), ids AS (
     INSERT INTO provider_messages (company_id, credential_id, provider_id, ledger_month, source_id, position, step, channel)
     SELECT p_company, e.credential_id, i.provider_id, e.ledger_month, p_execution, i.position, 0, e.channel
-      FROM input i WHERE i.provider_id IS NOT NULL
+      FROM input i WHERE p_keep_ids AND i.provider_id IS NOT NULL
     ON CONFLICT (credential_id, provider_id) DO NOTHING
   ), placed AS (
     -- In the order of dispatch_touch.
@@ -456,10 +457,19 @@ BEGIN
       WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = ANY (p_positions)
         AND c.position = i.position AND c.step = 0 AND c.channel = e.channel
         AND i.provider_id IS NOT NULL AND c.provider_message_id IS NULL;
-    SELECT count(*) INTO second_ids FROM unnest(p_positions, p_provider_ids) i(position, provider_id)
-        JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = i.position
-          AND c.step = 0 AND c.channel = e.channel
-      WHERE c.position = ANY (p_positions) AND c.settled_at IS NOT NULL AND c.provider_message_id <> i.provider_id;
+    WITH second AS (
+      SELECT c.position, c.provider_message_id, i.provider_id
+        FROM unnest(p_positions, p_provider_ids) i(position, provider_id)
+          JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = i.position
+            AND c.step = 0 AND c.channel = e.channel
+        WHERE c.position = ANY (p_positions) AND c.settled_at IS NOT NULL AND c.provider_message_id <> i.provider_id
+    ), kept AS (
+      INSERT INTO provider_messages (company_id, credential_id, provider_id, ledger_month, source_id, position, step, channel)
+      SELECT p_company, e.credential_id, id, e.ledger_month, p_execution, s.position, 0, e.channel
+        FROM second s, unnest(ARRAY[s.provider_message_id, s.provider_id]) id
+      ON CONFLICT (credential_id, provider_id) DO NOTHING
+    )
+    SELECT count(*) INTO second_ids FROM second;
   END IF;
 END $$;
 

@@ -1,6 +1,6 @@
 import { ConfigReader } from '../config-reader';
 
-/** `idempotency`, `lookup` and `bulk` say what the sandbox at this address has switched on. */
+/** `idempotency`, `lookup`, `bulk` and `echoesReference` say what the sandbox at this address has switched on. */
 export interface SandboxConfig {
   url: string;
   token: string;
@@ -12,6 +12,7 @@ export interface SandboxConfig {
   lookup: boolean;
   /** After this time a look-up knows every message that was accepted. */
   lookupSettlesMs: number;
+  echoesReference: boolean;
 }
 
 export function readConfig(config: unknown): SandboxConfig {
@@ -25,6 +26,7 @@ export function readConfig(config: unknown): SandboxConfig {
     idempotency: reader.choice('idempotency', [true, false, 'rejects'] as const, true),
     lookup: reader.choice('lookup', [true, false], true),
     lookupSettlesMs: reader.whole('lookupSettlesMs', { min: 0, max: 3_600_000 }, 1_000),
+    echoesReference: reader.choice('echoesReference', [true, false], true),
   };
   reader.finish('sandbox');
   return read;

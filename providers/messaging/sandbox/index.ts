@@ -61,6 +61,7 @@ function capabilitiesOf(config: SandboxConfig): ProviderCapabilities {
     concurrency: config.connections * (config.bulk ? BULK_LIMIT : 1),
     idempotency: config.idempotency === false ? false : { ttlMs: KEY_LIFE_MS, onRepeat },
     lookup: config.lookup ? { settlesAfterMs: config.lookupSettlesMs, authoritative: true } : false,
+    echoesReference: config.echoesReference,
   };
 }
 

@@ -198,6 +198,7 @@ export class Model extends ModelWorkers {
           markId,
           graceMs: 0,
           durable: true,
+          keepIds: true,
           settlements,
         });
       await closeBatch(this.field.db, batch, { ...batch, parkMs: 1 });
@@ -223,7 +224,13 @@ export class Model extends ModelWorkers {
           outcome: 'unknown',
           code: 'no_answer',
         }));
-        await settlePeople(db, batch, { markId: null, graceMs: 0, durable: true, settlements });
+        await settlePeople(db, batch, {
+          markId: null,
+          graceMs: 0,
+          durable: true,
+          keepIds: true,
+          settlements,
+        });
         await closeBatch(db, batch, { ...batch });
       }
       await this.#end(race, 'cancelled');

@@ -115,6 +115,7 @@ export class ModelWorkers {
       markId,
       graceMs: 0,
       durable: this.random.chance(0.5),
+      keepIds: this.random.chance(0.5),
       settlements: some,
     });
     const what = some.map(({ position, outcome }) => `${position}:${outcome}`).join();
@@ -135,7 +136,7 @@ export class ModelWorkers {
         outcome: 'unknown',
         code: 'no_answer',
       }));
-      const input = { markId: null, graceMs: 0, durable: true, settlements };
+      const input = { markId: null, graceMs: 0, durable: true, keepIds: true, settlements };
       const { changed } = await settlePeople(db, batch, input);
       this.note(`give up ${this.name(batch)}${batch.seq}/${batch.attempt}: ${changed}`);
       return;
