@@ -220,6 +220,17 @@ describe('files and commands', () => {
     }
   });
 
+  test('Node gets the flags of `npm start`', () => {
+    const { scripts } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as {
+      scripts: { start: string };
+    };
+    const flags = scripts.start.split(' ').filter((word) => word.startsWith('--'));
+    expect(flags).not.toEqual([]);
+    expect(readDockerfile().lines).toContain(
+      `ENV NODE_ENV=production NODE_OPTIONS=${flags.join(' ')}`,
+    );
+  });
+
   test('every command is a part of the build or ships with the image', () => {
     const commands = [...APP, 'migrate'].flatMap((name) => [
       services[name]?.command ?? [],
