@@ -143,6 +143,7 @@ export const WAIT_REASONS = [
   'approval',
   'schedule',
   'send_window',
+  'quiet_hours',
   'frequency_cap',
   'paused',
   'budget_exhausted',

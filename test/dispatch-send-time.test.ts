@@ -1,4 +1,4 @@
-import { callableForMs, repeatableFromMs } from '../activities/dispatch/send-time';
+import { callableForMs, closedBy, repeatableFromMs } from '../activities/dispatch/send-time';
 import type { CampaignPlan } from '../domain/campaign-plans';
 import { expectBooksAgree } from './support/books';
 import { query } from './support/database';
@@ -49,6 +49,29 @@ describe('a repeat is a send', () => {
   });
 });
 
+describe('people who are not sent to at this hour wait', () => {
+  const QUIET = { quietHours: { start: '20:00', end: '10:00' } };
+  test.each([
+    ['for the window', DAY, '07:00:00', 'send_window'],
+    ['for the end of the quiet hours', QUIET, '07:00:00', 'quiet_hours'],
+    [
+      'for the end of the quiet hours within the window',
+      { ...DAY, ...QUIET },
+      '09:30:00',
+      'quiet_hours',
+    ],
+    ['for the window, where both forbid it', { ...DAY, ...QUIET }, '07:00:00', 'send_window'],
+    [
+      'for the window, where it is closed in one zone of two',
+      { ...DAY, ...QUIET },
+      '08:30:00',
+      'send_window',
+    ],
+  ])('%s', (_, plan, now, reason) => {
+    expect(closedBy(schedule(plan), at(now))).toBe(reason);
+  });
+});
+
 describe('a call that has come to nothing before the window closed', () => {
   let shop: Workshop;
   beforeAll(async () => {
@@ -92,9 +115,9 @@ describe('a call that has come to nothing before the window closed', () => {
 
   test('is asked about, where the vendor can be asked, and then waits like everybody', async () => {
     const { race, called } = await strand({});
-    await until('they wait for the window', async () => {
+    await until('they wait for the end of the quiet hours', async () => {
       await shop.turns(race);
-      return (await shown(shop, race)).waiting === 'send_window';
+      return (await shown(shop, race)).waiting === 'quiet_hours';
     });
     expect(await countStates(shop, race.executionId)).toEqual({ queued: 3 });
     expect(shop.sandbox.totals().messages).toBe(called);

@@ -40,7 +40,7 @@ describe('what is shown while nothing is sent', () => {
     await shop.workOff(race);
   });
 
-  test('people in a closed window are "send window", also when another lane ends last', async () => {
+  test('people in quiet hours are "quiet hours", also when another lane ends last', async () => {
     const quietHours = { start: '00:00', end: '24:00' };
     const race = await startRace(shop, {
       recipients: 20,
@@ -62,7 +62,7 @@ describe('what is shown while nothing is sent', () => {
     );
     expect(await shop.turns(race, 0)).toMatchObject({ kind: 'waiting', reason: null });
     expect(await shop.turns(race, 1)).toEqual({ kind: 'done' });
-    expect((await shown(shop, race)).waiting).toBe('send_window');
+    expect((await shown(shop, race)).waiting).toBe('quiet_hours');
   });
 });
 

@@ -8,6 +8,7 @@ import { isOutage } from './assess';
 import type { BatchEnd } from './batch-end';
 import { runBatch } from './batch-run';
 import { reconcileBatch, type ReconcileEnd } from './reconcile';
+import { closedBy } from './send-time';
 import { changeState } from './state-change';
 import { countWait } from './tally';
 import { createTurn, type DispatchDeps, type Turn } from './turn';
@@ -154,7 +155,7 @@ async function nothingToDo(
   claim: Exclude<ClaimResult, { outcome: 'claimed' }>,
 ): Promise<LaneTurn> {
   if (claim.outcome === 'stopped') return { kind: 'stopped' };
-  const reason = claim.cause === null ? null : reasonOf(claim.cause);
+  const reason = claim.cause === null ? null : reasonOf(turn, claim.cause);
   const waitMs = Math.max(SHORTEST_WAIT_MS, claim.waitMs);
   if (reason !== null) await showWaiting(turn, reason, waitMs);
   if (claim.outcome === 'done') return { kind: 'done' };
@@ -163,7 +164,9 @@ async function nothingToDo(
 }
 
 /** The reason of a deferred row as the campaign's; one that was put back by the vendor keeps the vendor's code. */
-function reasonOf(cause: string): WaitReason {
+function reasonOf({ execution }: Turn, cause: string): WaitReason {
+  // The ledger keeps one reason for both, for both are times of the day.
+  if (cause === 'send_window') return closedBy(execution, Date.now());
   const known = WAIT_REASONS.find((each) => each === cause);
   if (known !== undefined) return known;
   // Put back by the reconcile, which found that nobody had been called.

@@ -18,6 +18,14 @@ export function closedZones({ plan }: Schedule, atMs: number): ClosedZone[] {
     .filter(({ opensAtMs }) => opensAtMs !== atMs);
 }
 
+/** What closes zones at this moment: the company's quiet hours, unless the campaign's own window closes one of them as well. */
+export function closedBy(schedule: Schedule, atMs: number): 'send_window' | 'quiet_hours' {
+  const { sendWindow } = schedule.plan;
+  const closed = closedZones(schedule, atMs);
+  const isInWindow = closed.every(({ zone }) => nextAllowed(atMs, zone, sendWindow, null) === atMs);
+  return closed.length > 0 && isInWindow ? 'quiet_hours' : 'send_window';
+}
+
 const MINUTE_MS = 60_000;
 
 /**
