@@ -27,8 +27,8 @@ export const messages = new Counter({
 
 export const gatedPeople = new Counter({
   name: 'regente_gated_people_total',
-  help: 'People whom the gate skipped or deferred instead of marking them.',
-  labelNames: ['provider'] as const,
+  help: 'People whom the gate skipped, or deferred (queued), instead of marking them; who is deferred again counts again.',
+  labelNames: ['provider', 'state', 'reason'] as const,
   registers,
 });
 

@@ -32,6 +32,23 @@ export function resultReason(code: string | undefined): string {
   return FAMILIES.find(([pattern]) => pattern.test(code))?.[1] ?? 'vendor_code';
 }
 
+const GATES: ReadonlySet<string> = new Set([
+  'blocklist',
+  'opt_out',
+  'deadline',
+  'bad_row',
+  'send_window',
+  'frequency_cap',
+]);
+
+/** Why the gate did not mark somebody; the name of a missing variable is the customer's, and no label. */
+export const gateReason = (reason: string): string =>
+  GATES.has(reason)
+    ? reason
+    : reason.startsWith('missing_variable:')
+      ? 'missing_variable'
+      : 'other';
+
 const STOPS: ReadonlySet<string> = new Set([
   ...WAIT_REASONS,
   'credentials_refused',

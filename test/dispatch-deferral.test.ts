@@ -50,7 +50,9 @@ describe('send window and quiet hours', () => {
     await moveTo(race, 1, 'America/Manaus');
     const batch = await claim(field.db, race);
     const marked = await mark(field.db, batch, { closedZones: inMs(60_000) });
-    expect(marked).toMatchObject({ positions: [1], gated: 2, more: false });
+    expect(marked).toMatchObject({ positions: [1], more: false });
+    const deferred = { state: 'queued', reason: 'send_window' };
+    expect(marked.gated).toEqual([deferred, deferred]);
     const rows = await ledger(field, race);
     expect(rows.map(({ state, reason }) => [state, reason])).toEqual([
       ['queued', 'send_window'],
@@ -150,7 +152,9 @@ describe('the deadline', () => {
     const batch = await claim(field.db, race);
     await moveTo(race, 0, 'America/Manaus');
     const closedZones = [{ zone: 'America/Manaus', opensAtMs: Date.now() }];
-    expect(await mark(field.db, batch, { closedZones, limit: 1 })).toMatchObject({ gated: 1 });
+    expect(await mark(field.db, batch, { closedZones, limit: 1 })).toMatchObject({
+      gated: [{ state: 'queued', reason: 'send_window' }],
+    });
     await query(
       field.adminUrl,
       `UPDATE campaign_executions SET send_until = clock_timestamp() WHERE id = $1`,

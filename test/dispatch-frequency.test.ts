@@ -43,7 +43,10 @@ describe('the frequency cap', () => {
     const racing = mark(field.db, theirs);
     await untilBlockedBy(field, held);
     await held.commit();
-    expect(await racing).toMatchObject({ positions: [], gated: 1 });
+    expect(await racing).toMatchObject({
+      positions: [],
+      gated: [{ state: 'queued', reason: 'frequency_cap' }],
+    });
     const [row] = await ledger(field, second);
     expect(row).toMatchObject({ state: 'queued', reason: 'frequency_cap' });
     // The place is free when the mark that took it leaves the period.
@@ -65,7 +68,7 @@ describe('the frequency cap', () => {
         const batch = await claim(field.db, race);
         expect(batch.seq).toBe(seq);
         const { markId, positions, gated } = await mark(field.db, batch);
-        expect([positions, gated]).toEqual([[seq], 0]);
+        expect([positions, gated]).toEqual([[seq], []]);
         await settle(field.db, batch, markId, [accepted(seq, `${from}-${seq}`)]);
         await closeBatch(field.db, race, batch);
       }

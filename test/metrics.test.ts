@@ -1,11 +1,11 @@
 import { openDatabase } from '../prisma/client';
 import { metricsText } from '../telemetry/metrics';
-import { resultReason, stopReason } from '../telemetry/reasons';
+import { gateReason, resultReason, stopReason } from '../telemetry/reasons';
 import { scrape } from '../telemetry/scrape';
 import { startTestApi, type TestApi } from './support/api';
 import { createScene, openTestExecution } from './support/executions';
 import { query } from './support/database';
-import { openWorkshop, type Workshop } from './support/turns';
+import { closedForAnHour, openWorkshop, type Workshop } from './support/turns';
 
 /** The series of a metric with these labels, and its value; undefined where there is none. */
 function valueOf(
@@ -93,6 +93,46 @@ describe('a campaign', () => {
     expect(valueOf(text, 'regente_state_changes_total', { verb: 'start' })).toBe(1);
   });
 
+  test('counts whom the gate holds back by reason, and who is deferred apart from who is skipped', async () => {
+    const scene = await createScene(shop);
+    const { companyId } = scene;
+    const addresses = ['+5511955550000', '+5511955550001', '+5511955550002'];
+    const [blocked, optedOut] = addresses;
+    await query(
+      shop.adminUrl,
+      `INSERT INTO blocklist_entries (company_id, phone) VALUES ($1, $2)`,
+      [companyId, blocked],
+    );
+    await query(
+      shop.adminUrl,
+      `INSERT INTO opt_outs (company_id, channel, address) VALUES ($1, 'sms', $2)`,
+      [companyId, optedOut],
+    );
+    const spec = { recipients: 40, lanes: 1, addresses };
+    const executionId = await openTestExecution(shop, scene, spec);
+    await query(
+      shop.adminUrl,
+      `UPDATE campaign_recipients r SET time_zone = 'Asia/Tokyo',
+         skip_reason = CASE WHEN r.position < 6 THEN 'missing_variable:valor' END
+       FROM campaign_executions e WHERE e.id = $1 AND r.audience_id = e.audience_id AND r.position BETWEEN 3 AND 9`,
+      [executionId],
+    );
+    const plan = { quietHours: closedForAnHour('Asia/Tokyo'), timeZones: ['Asia/Tokyo'] };
+    await query(shop.adminUrl, 'UPDATE campaign_executions SET plan = plan || $2 WHERE id = $1', [
+      executionId,
+      JSON.stringify(plan),
+    ]);
+    await shop.activities.startExecution({ companyId, executionId });
+    await shop.turns({ companyId, executionId });
+    const text = await metricsText();
+    const gated = (state: string, reason: string): number | undefined =>
+      valueOf(text, 'regente_gated_people_total', { provider: 'sandbox', state, reason });
+    expect(gated('skipped', 'blocklist')).toBe(1);
+    expect(gated('skipped', 'opt_out')).toBe(1);
+    expect(gated('skipped', 'missing_variable')).toBe(3);
+    expect(gated('queued', 'send_window')).toBe(4);
+  });
+
   test('shows in the backlog of the installation while it is open', async () => {
     const scene = await createScene(shop);
     await openTestExecution(shop, scene, { recipients: 70 });
@@ -117,6 +157,11 @@ test('no code of a vendor and no word of a person becomes a label', () => {
     'none',
   ]);
   expect(resultReason('constructor')).toBe('vendor_code');
+  expect(['blocklist', 'missing_variable:valor', 'a wish of Ana'].map(gateReason)).toEqual([
+    'blocklist',
+    'missing_variable',
+    'other',
+  ]);
   expect(['budget_exhausted', 'a wish of Ana', null].map(stopReason)).toEqual([
     'budget_exhausted',
     'other',

@@ -4,13 +4,12 @@ import { noteWaiting } from '../../prisma/campaign-executions';
 import { markPeople, type HeldBatch, type MarkResult } from '../../prisma/dispatch/messages';
 import { sqlState } from '../../prisma/errors';
 import { withTenant } from '../../prisma/tenant';
-import { gatedPeople } from '../../telemetry/metrics';
 import type { CallReport } from './assess';
 import { endAfter, INLINE_WAIT_MS, type BatchEnd } from './batch-end';
 import { callAndSettle, createLease, SAFETY_MS, settleUntilDone, type MarkedCall } from './call';
 import { findLostMark } from './lost-mark';
 import { callableForMs, closedZones } from './send-time';
-import { countWait } from './tally';
+import { countGated, countWait } from './tally';
 import type { Turn } from './turn';
 
 /** The batch goes on after a moment, for which nobody else has to wait. */
@@ -102,7 +101,7 @@ async function markWithin(
     await turn.pace.giveBack(grant.count);
     return { kind: marked.outcome };
   }
-  if (marked.gated > 0) gatedPeople.inc({ provider: turn.account.provider.name }, marked.gated);
+  countGated(turn.account.provider.name, marked.gated);
   await turn.pace.giveBack(grant.count - marked.people.length);
   if (marked.people.length > 0) {
     await clearWaiting(turn);

@@ -24,6 +24,13 @@ export interface MarkInput {
   badRow: boolean;
 }
 
+/** Somebody whom the gate skipped or deferred instead of marking them. */
+export interface GatedPerson {
+  state: 'skipped' | 'queued';
+  /** As in the ledger. */
+  reason: string;
+}
+
 export type MarkResult =
   | { outcome: 'stopped' | 'fenced' }
   | {
@@ -33,8 +40,7 @@ export type MarkResult =
       more: boolean;
       /** The batch's money did not cover everybody. */
       short: boolean;
-      /** People whom the gate skipped or deferred. */
-      gated: number;
+      gated: readonly GatedPerson[];
     };
 
 type PersonTuple = [
@@ -51,7 +57,7 @@ interface MarkRow {
   outcome: 'marked' | 'stopped' | 'fenced';
   more: boolean;
   short: boolean;
-  gated: number;
+  gated: [GatedPerson['state'], string][] | null;
   messages: PersonTuple[] | null;
 }
 
@@ -83,7 +89,7 @@ export async function markPeople(
     people: people(row.messages),
     more: row.more,
     short: row.short,
-    gated: row.gated,
+    gated: (row.gated ?? []).map(([state, reason]) => ({ state, reason })),
   };
 }
 

@@ -119,11 +119,11 @@ export async function shown(
   return rows[0]!;
 }
 
-/** Quiet from an hour ago until in an hour, by the clock in São Paulo. */
-export function closedForAnHour(): { start: string; end: string } {
+/** Quiet from an hour ago until in an hour, by the clock of that zone. */
+export function closedForAnHour(timeZone = 'America/Sao_Paulo'): { start: string; end: string } {
   const clock = (ms: number): string =>
     new Date(Date.now() + ms).toLocaleTimeString('pt-BR', {
-      timeZone: 'America/Sao_Paulo',
+      timeZone,
       hour: '2-digit',
       minute: '2-digit',
     });

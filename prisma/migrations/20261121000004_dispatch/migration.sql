@@ -125,11 +125,12 @@ END $$;
 -- Marks the next people of a claimed batch: due deferred ones first, then those not reached yet.
 -- outcome: marked | stopped | fenced (another attempt holds the batch, or its holder has closed it). `more`: the batch has more to mark now. `short`: the batch's money ran out.
 -- messages: [[position, address, nome, cpf_cnpj, idcob_contrato, custom_message, variables], ...].
+-- gated: [[state, reason], ...], one for each person who was skipped or deferred; null for nobody.
 -- p_bad_row skips everybody of this call: the caller has found the one row that the database cannot take.
 -- p_zones and p_opens say in which time zones sending is not allowed now and when it will be (null: never again).
 CREATE FUNCTION dispatch_mark(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_mark uuid,
   p_limit int, p_lease_ms int, p_credential_version int, p_zones text[], p_opens timestamptz[], p_bad_row boolean,
-  OUT outcome text, OUT call_before timestamptz, OUT more boolean, OUT short boolean, OUT gated int, OUT messages json)
+  OUT outcome text, OUT call_before timestamptz, OUT more boolean, OUT short boolean, OUT gated json, OUT messages json)
 LANGUAGE plpgsql AS $$
 DECLARE
   e campaign_executions;
@@ -248,8 +249,9 @@ BEGIN
     count(*) FILTER (WHERE k.state = 'queued'), count(*), coalesce(sum(k.cost) FILTER (WHERE k.state = 'sending'), 0),
     (SELECT count(*) FROM priced) - count(*), max(k.position),
     json_agg(json_build_array(p.position, p.address, p.nome, p.cpf_cnpj, p.idcob_contrato, p.custom_message, p.variables)
-      ORDER BY p.position) FILTER (WHERE k.state = 'sending')
-  INTO n_sending, n_skipped, n_queued, n_done, cost_marked, n_cut, last_done, messages
+      ORDER BY p.position) FILTER (WHERE k.state = 'sending'),
+    json_agg(json_build_array(k.state, p.reason)) FILTER (WHERE k.state <> 'sending')
+  INTO n_sending, n_skipped, n_queued, n_done, cost_marked, n_cut, last_done, messages, gated
   FROM marked k JOIN affordable p USING (position);
 
   IF e.frequency_cap IS NOT NULL THEN
@@ -275,7 +277,6 @@ BEGIN
     RETURNING d.next_position <= d.to_position OR (d.queued > 0 AND d.next_due <= at) INTO more;
   more := coalesce(more, false);
   short := n_cut > 0;
-  gated := n_skipped + n_queued;
   IF more AND n_done = 0 AND NOT short AND p_limit > 0 THEN
     -- Asked again, it would find the same: better a loud error than a lane that turns in a circle.
     RAISE EXCEPTION 'batch % of execution % has people to mark whom the audience lacks', p_seq, p_execution;
