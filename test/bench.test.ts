@@ -87,6 +87,10 @@ test('the webhooks bench prints one JSON line: every callback was taken, and the
     ratePerSecond: 300,
     refused: 0,
     missing: 0,
+    vendorCpuUs: expect.any(Number),
+    apiCpuUs: inProc,
+    postgresCpuUs: inProc,
+    workerCpuUs: inProc,
   });
 });
 

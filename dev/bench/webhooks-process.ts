@@ -9,6 +9,7 @@ export interface WebhooksQuestion {
   url: string;
   secret: string;
   file: string;
+  status: 'accepted' | 'delivered';
   connections: number;
   /** Callbacks a second, whether or not earlier ones have been answered; 0: as fast as they are. */
   ratePerSecond: number;
@@ -22,20 +23,23 @@ export interface WebhooksAnswer {
   p50Ms: number;
   p99Ms: number;
   longestMs: number;
+  /** Processor time that the vendor's side took. */
+  cpuSeconds: number;
 }
 
 const TICK_MS = 5;
 
 answerParent(async (question: WebhooksQuestion): Promise<WebhooksAnswer> => {
-  const { url, secret, file, connections, ratePerSecond } = question;
+  const { url, secret, file, status, connections, ratePerSecond } = question;
   const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
   const vendor = openCallbackConnections(url, connections);
   const waits: number[] = [];
   let refused = 0;
   const began = performance.now();
+  const spent = process.cpuUsage();
 
   const deliver = async (line: string, dueMs: number): Promise<void> => {
-    const body = callbackOf(line);
+    const body = callbackOf(line, status);
     const timestamp = String(Math.floor(Date.now() / 1_000));
     const signature = signWebhook(secret, timestamp, body);
     const accepted = await vendor.post(
@@ -49,10 +53,18 @@ answerParent(async (question: WebhooksQuestion): Promise<WebhooksAnswer> => {
   if (ratePerSecond === 0) await closedLoop(lines, connections, deliver);
   else await openLoop(lines, ratePerSecond, deliver);
   const seconds = (performance.now() - began) / 1_000;
+  const { user, system } = process.cpuUsage(spent);
   vendor.close();
   waits.sort((a, b) => a - b);
   const at = (part: number): number => waits[Math.floor((waits.length - 1) * part)] ?? 0;
-  return { seconds, refused, p50Ms: at(0.5), p99Ms: at(0.99), longestMs: at(1) };
+  return {
+    seconds,
+    refused,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    longestMs: at(1),
+    cpuSeconds: (user + system) / 1e6,
+  };
 });
 
 type Deliver = (line: string, dueMs: number) => Promise<void>;
@@ -87,10 +99,10 @@ async function openLoop(lines: string[], perSecond: number, deliver: Deliver): P
   await Promise.all(running);
 }
 
-function callbackOf(line: string): string {
+function callbackOf(line: string, status: WebhooksQuestion['status']): string {
   const [id, reference] = line.split(' ');
   const occurredAt = new Date().toISOString();
   return JSON.stringify({
-    events: [{ eventId: randomUUID(), id, reference, status: 'delivered', occurredAt }],
+    events: [{ eventId: randomUUID(), id, reference, status, occurredAt }],
   });
 }

@@ -6,6 +6,7 @@ import { launch, openOffice, untilFinished } from '../chaos/campaign';
 import { openInstallation } from '../chaos/installation';
 import { startChild } from './child';
 import type { WebhooksBenchOptions } from './options/webhooks';
+import { processorSeconds, processorSecondsWithChildren } from './processor-time';
 import type { WebhooksAnswer, WebhooksQuestion } from './webhooks-process';
 
 export interface WebhooksReport {
@@ -23,11 +24,18 @@ export interface WebhooksReport {
   refused: number;
   /** Messages of which the ledger does not say `delivered` in the end. */
   missing: number;
+  /** Processor time of a callback, from its sending to its application; null where the system does not tell. */
+  vendorCpuUs: number;
+  apiCpuUs: number | null;
+  postgresCpuUs: number | null;
+  workerCpuUs: number | null;
 }
 
 const LOOK_MS = 20;
 const APPLIED_WITHIN_MS = 300_000;
 const MOST_RECIPIENTS = 100_000;
+/** Compiled code and filled caches, as in a process that has run for a while. */
+const MOST_WARM_UP = 10_000;
 
 /** Sends a campaign, then tells of each of its messages in a callback of its own, to the production build. */
 export async function runWebhooksBench(
@@ -54,24 +62,31 @@ export async function runWebhooksBench(
       [campaign.executionId],
     );
     if (rows.length === 0) throw new Error('Nothing was sent.');
-    const file = join(installation.stack.dir, 'callbacks');
-    // With more events than people some are told of again, as vendors do.
-    const lines = Array.from({ length: events }, (_, i) => rows[i % rows.length]?.line ?? '');
-    await writeFile(file, lines.join('\n'));
+    const { webhookUrl: url, webhookSecret: secret } = office.account;
+    const tell = async (
+      count: number,
+      status: WebhooksQuestion['status'],
+      perSecond: number,
+    ): Promise<WebhooksAnswer> => {
+      const file = join(installation.stack.dir, status);
+      // With more events than people some are told of again, as vendors do.
+      const lines = Array.from({ length: count }, (_, i) => rows[i % rows.length]?.line ?? '');
+      await writeFile(file, lines.join('\n'));
+      return child.ask({ url, secret, file, status, connections, ratePerSecond: perSecond });
+    };
+    say('Warming up with callbacks that say nothing new');
+    await tell(Math.min(events, MOST_WARM_UP), 'accepted', 0);
+    await untilApplied(admin);
 
     say(`Delivering ${events.toLocaleString('en')} callbacks`);
-    const { webhookUrl: url, webhookSecret: secret } = office.account;
+    const pids = { api: api.pid, worker: worker.pid, postgres: installation.stack.postgres.pid };
+    const since = watchProcessors(pids, events);
     const beganAt = performance.now();
-    const told = await child.ask({
-      url,
-      secret,
-      file,
-      connections,
-      ratePerSecond: ratePerSecond ?? 0,
-    });
+    const told = await tell(events, 'delivered', ratePerSecond ?? 0);
     const answeredAt = performance.now();
     await untilApplied(admin);
     const appliedAt = performance.now();
+    const cpuUs = since();
     const { rows: counted } = await admin.query<{ n: number }>(
       `SELECT count(*)::int AS n FROM communications WHERE source_id = $1 AND state = 'delivered'`,
       [campaign.executionId],
@@ -86,12 +101,39 @@ export async function runWebhooksBench(
       behindMs: Math.round(appliedAt - answeredAt),
       refused: told.refused,
       missing: Math.min(events, rows.length) - (counted[0]?.n ?? 0),
+      vendorCpuUs: Math.round((told.cpuSeconds / events) * 1e6),
+      ...cpuUs,
     };
   } finally {
     await child.stop();
     await admin.end().catch(() => undefined);
     await installation.stop();
   }
+}
+
+/** From now on until the answer is called: microseconds of each part for one event. */
+function watchProcessors(
+  { api, worker, postgres }: Record<'api' | 'worker' | 'postgres', number>,
+  events: number,
+): () => Pick<WebhooksReport, 'apiCpuUs' | 'postgresCpuUs' | 'workerCpuUs'> {
+  const read = () => ({
+    apiCpuUs: processorSeconds(api),
+    postgresCpuUs: processorSecondsWithChildren(postgres),
+    workerCpuUs: processorSeconds(worker),
+  });
+  const before = read();
+  return () => {
+    const after = read();
+    const each = (name: keyof typeof before): number | null => {
+      const [from, to] = [before[name], after[name]];
+      return from === null || to === null ? null : Math.round(((to - from) / events) * 1e6);
+    };
+    return {
+      apiCpuUs: each('apiCpuUs'),
+      postgresCpuUs: each('postgresCpuUs'),
+      workerCpuUs: each('workerCpuUs'),
+    };
+  };
 }
 
 async function untilApplied(admin: Client): Promise<void> {

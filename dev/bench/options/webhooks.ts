@@ -11,7 +11,7 @@ export interface WebhooksBenchOptions {
 export const WEBHOOKS_USAGE = `npm run -s bench -- webhooks [options]
   --events N        callbacks of one event each (100000)
   --rate N          callbacks a second, answered or not (as fast as they are answered)
-  --connections N   connections of the vendor (50)
+  --connections N   connections of the vendor (200)
   --json            the JSON line on stdout and nothing else
 `;
 
@@ -22,7 +22,7 @@ export function readWebhooksOptions(args: readonly string[]): WebhooksBenchOptio
   return {
     events: whole('events', 100_000),
     ratePerSecond: whole('rate', null),
-    connections: whole('connections', 50),
+    connections: whole('connections', 200),
     json: values.json,
   };
 }

@@ -186,7 +186,14 @@ async function burst(run: Run): Promise<void> {
   );
   try {
     const { webhookUrl: url, webhookSecret: secret } = office.account;
-    const telling = child.ask({ url, secret, file, connections: CONNECTIONS, ratePerSecond: 0 });
+    const telling = child.ask({
+      url,
+      secret,
+      file,
+      status: 'delivered',
+      connections: CONNECTIONS,
+      ratePerSecond: 0,
+    });
     const [worker] = arena.workers;
     if (worker === undefined) throw new Error('No worker runs.');
     await until('events wait', async () => (await countPending(arena.place.adminUrl)) > 0);
