@@ -28,6 +28,7 @@ test('the command breaks a real installation and prints a line per scenario and 
       skipped: 0,
       unknown: 0,
       cancelled: 0,
+      unknownAllowed: 0,
       lost: 0,
       duplicated: 0,
       overspentCents: 0,
@@ -43,6 +44,7 @@ test('the command breaks a real installation and prints a line per scenario and 
       overspentCents: 0,
       sentAfterPause: 0,
       unknown: 0,
+      unknownAllowed: 0,
       recoveredSecondsMax: expect.any(Number),
       broken: 0,
     },
@@ -123,5 +125,14 @@ describe('a scenario is broken', () => {
       scenarios: 2,
       broken: 1,
     });
+  });
+
+  test('and the summary keeps those who may be unknown apart from those who may not', () => {
+    const [asked, deaf] = [new Score(), new Score()];
+    asked.take(verdict, false);
+    deaf.take(verdict, true);
+    const unknown = { unknown: verdict.counts.unknown, unknownAllowed: verdict.counts.unknown };
+    expect(verdict.counts.unknown).toBeGreaterThan(0);
+    expect(summarize([asked.line('a', 1, 0), deaf.line('b', 1, 0)])).toMatchObject(unknown);
   });
 });

@@ -11,6 +11,8 @@ export interface ScenarioLine {
   failed: number;
   skipped: number;
   unknown: number;
+  /** Of them, those at a vendor with neither keys nor a look-up. */
+  unknownAllowed: number;
   cancelled: number;
   lost: number;
   duplicated: number;
@@ -33,7 +35,10 @@ export interface SummaryLine {
   duplicated: number;
   overspentCents: number;
   sentAfterPause: number;
+  /** At vendors that can be asked: nobody may be. */
   unknown: number;
+  /** At vendors with neither keys nor a look-up, where it is the honest answer. */
+  unknownAllowed: number;
   recoveredSecondsMax: number;
   broken: number;
 }
@@ -45,6 +50,7 @@ export class Score {
   hits = 0;
   sentAfterPause = 0;
   #people = { recipients: 0, sent: 0, failed: 0, skipped: 0, unknown: 0, cancelled: 0 };
+  #unknownAllowed = 0;
   #lost = 0;
   #duplicated = 0;
   #overspent = new Decimal(0);
@@ -73,6 +79,7 @@ export class Score {
   /** @param unknownAllowed the vendor has neither keys nor a look-up */
   take({ counts, lost, duplicated, wrong }: Verdict, unknownAllowed: boolean): void {
     for (const key of PEOPLE) this.#people[key] += counts[key];
+    if (unknownAllowed) this.#unknownAllowed += counts.unknown;
     this.#lost += lost;
     this.#duplicated += duplicated;
     for (const each of wrong) this.breaks(each);
@@ -92,6 +99,7 @@ export class Score {
       scenario,
       seed,
       ...this.#people,
+      unknownAllowed: this.#unknownAllowed,
       lost: this.#lost,
       duplicated: this.#duplicated,
       overspentCents,
@@ -118,7 +126,8 @@ export function summarize(lines: readonly ScenarioLine[]): SummaryLine {
     duplicated: sum((line) => line.duplicated),
     overspentCents: sum((line) => line.overspentCents),
     sentAfterPause: sum((line) => line.sentAfterPause),
-    unknown: sum((line) => line.unknown),
+    unknown: sum((line) => line.unknown - line.unknownAllowed),
+    unknownAllowed: sum((line) => line.unknownAllowed),
     recoveredSecondsMax: Math.max(0, ...lines.map((line) => line.recoveredSeconds)),
     broken: lines.filter((line) => line.broken !== undefined).length,
   };

@@ -57,8 +57,15 @@ async function onTmpfs({ stack, adminUrl }: Installation, folder: string): Promi
   return {
     kind: 'tmpfs',
     async fill() {
-      const { blocks, bfree, bsize } = await statfs(folder);
-      await resize(`size=${(blocks - bfree) * bsize}`);
+      for (let tries = 1; ; tries += 1) {
+        const { blocks, bfree, bsize } = await statfs(folder);
+        try {
+          return void (await resize(`size=${(blocks - bfree) * bsize}`));
+        } catch (error) {
+          // The tables have grown since they were measured, and nothing is made smaller than what it holds.
+          if (tries === 20) throw error;
+        }
+      }
     },
     complaints: () => count(stack.dir, /No space left on device/g),
     empty: async () => void (await resize(LARGE)),
