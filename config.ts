@@ -97,8 +97,8 @@ export const Environment = z.object({
     .default(2 * 1024 ** 3)
     .describe('The most bytes of an audience file, unpacked.'),
   DISPATCH_LANES: whole(1, 64)
-    .default(4)
-    .describe('Streams in which a campaign is sent side by side.'),
+    .default(16)
+    .describe('The most streams in which a campaign is sent side by side; a small one has four.'),
   DISPATCH_BATCH_SIZE: whole(1, 5_000)
     .default(1_000)
     .describe('People of a batch, for whom money is reserved at once.'),

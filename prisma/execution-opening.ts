@@ -28,6 +28,7 @@ export interface ExecutionOpening {
   frequencyCap: { max: number; periodHours: number } | null;
   onBudgetExhausted: BudgetPolicy;
   plan: CampaignPlan;
+  /** The most; see `lanesFor`. */
   lanes: number;
   batchSize: number;
   /** Whether the company's fish are appended behind the audience. */
@@ -67,9 +68,7 @@ export async function openExecution(tx: TenantTx, opening: ExecutionOpening): Pr
       ledgerMonth: await ledgerMonth(tx),
       recipients,
       fish,
-      // A throttled campaign sends one message at a time, so a second lane would only wait.
-      lanes:
-        plan.throttle.type === 'none' ? Math.min(opening.lanes, Math.ceil(recipients / 10)) : 1,
+      lanes: lanesFor(opening, Math.ceil(recipients / opening.batchSize)),
       batchSize: opening.batchSize,
     },
   });
@@ -79,6 +78,16 @@ export async function openExecution(tx: TenantTx, opening: ExecutionOpening): Pr
   await cutBatches(tx, id, recipients + fish);
   await tellEngine(tx, companyId, id);
   return id;
+}
+
+/** Enough for the workers of most installations, few enough for the engine: a lane costs it what a batch or two do. */
+const FEWEST_LANES = 4;
+const BATCHES_A_LANE = 16;
+
+/** A throttled campaign sends one message at a time, so a second lane would only wait; nor is there one without a batch. */
+function lanesFor({ plan, lanes }: ExecutionOpening, batches: number): number {
+  if (plan.throttle.type !== 'none') return 1;
+  return Math.min(lanes, batches, Math.max(FEWEST_LANES, Math.ceil(batches / BATCHES_A_LANE)));
 }
 
 /** The month whose partition holds every row of this execution; by the database's clock, in UTC. */

@@ -38,7 +38,7 @@ beforeAll(async () => {
   bench = await startDispatch(SETTINGS, {}, create);
   // Many messages a request: how many of them are marked at once is then the setting alone, however slow the vendor is.
   const scene = await createScene(bench, { config: { bulk: true } });
-  await costOf(database!, scene, 1);
+  await costOf(database!, scene, SIZE.lanes);
   few = await costOf(database!, scene, FEW);
   many = await costOf(database!, scene, MANY);
 }, 300_000);

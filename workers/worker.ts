@@ -62,7 +62,7 @@ export async function createWorkers({
   connection,
   namespace,
   deps,
-  maxLaneTurns = 64,
+  maxLaneTurns = 256,
 }: WorkerOptions): Promise<Worker[]> {
   const engineLogger = installRuntime(deps.dispatch.logger);
   const activities = createActivities(deps);

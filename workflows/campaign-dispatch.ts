@@ -11,6 +11,7 @@ import {
   defineQuery,
   defineSignal,
   isCancellation,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -150,8 +151,13 @@ function createLanes({ companyId, executionId }: CampaignDispatchInput) {
   return {
     /** Starts those that are neither running nor done. */
     async start(count: number): Promise<void> {
-      for (let lane = 0; lane < count; lane += 1)
-        if (!running.has(lane) && !done.has(lane)) await start(lane);
+      const missing = Array.from({ length: count }, (_, lane) => lane).filter(
+        (lane) => !running.has(lane) && !done.has(lane),
+      );
+      if (missing.length === 0) return;
+      // A run that began before 0.2.0 has waited for each before the next.
+      if (patched('lanes_together')) await Promise.all(missing.map(start));
+      else for (const lane of missing) await start(lane);
     },
     /** Some lane has ended, so there is something to start or to finish. */
     needStart: (): boolean => stopped.size > 0 || running.size === 0,

@@ -19,7 +19,7 @@ export interface FairnessReport {
 
 const LOOK_MS = 20;
 const WITHIN_MS = 300_000;
-const SIZE = { lanes: 8, batchSize: 1_000 };
+const SIZE = { lanes: 16, batchSize: 1_000 };
 
 /** Nine companies with a thousand people each: how much longer they take while a tenth sends to a million. */
 export async function runFairnessBench(
