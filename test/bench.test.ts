@@ -75,6 +75,8 @@ test('the audience bench prints one JSON line: everybody of the file was loaded 
     rows: 3_000,
     rowsPerSecond: expect.any(Number),
     rssGrowthMb: existsSync('/proc/self/status') ? expect.any(Number) : null,
+    apiCpuMs: existsSync('/proc/self/stat') ? expect.any(Number) : null,
+    postgresCpuMs: existsSync('/proc/self/stat') ? expect.any(Number) : null,
   });
   expect(report['rowsPerSecond']).toBeGreaterThan(0);
 });

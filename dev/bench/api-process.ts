@@ -7,6 +7,7 @@ import { logTail, startServer } from '../stack/server-process';
 
 /** The production build's API in a process of its own. */
 export interface ApiProcess {
+  pid: number;
   url: string;
   /** Follows what the process holds in memory, from now on. */
   watchMemory(): MemoryWatch;
@@ -38,6 +39,7 @@ export async function startApiProcess(
       TEMPORAL_ADDRESS: '127.0.0.1:1',
       HOST: '127.0.0.1',
       PORT: String(port),
+      METRICS_PORT: '0',
       LOG_LEVEL: 'warn',
       ...env,
     },
@@ -53,7 +55,8 @@ export async function startApiProcess(
     }
     await delay(100);
   }
-  return { url, watchMemory: () => watchMemory(server.pid), stop: () => server.stop() };
+  const { pid } = server;
+  return { pid, url, watchMemory: () => watchMemory(pid), stop: () => server.stop() };
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -13,10 +13,11 @@ import { withTenant } from '../../prisma/tenant';
 import { generateAudience } from '../demo/example-csv';
 import { bootstrapDatabase } from '../stack/bootstrap';
 import { temporaryFolder } from '../stack/folders';
-import { startPostgres } from '../stack/postgres';
+import { startPostgres, type Postgres } from '../stack/postgres';
 import { watchdog } from '../stack/watchdog';
 import { startApiProcess, type ApiProcess } from './api-process';
 import type { AudienceBenchOptions } from './options/audience';
+import { processorSeconds, processorSecondsWithChildren } from './processor-time';
 import { buildProduction } from './production-build';
 import { createScene } from './scene';
 
@@ -25,6 +26,9 @@ export interface AudienceReport {
   rowsPerSecond: number;
   /** The API process's peak, less its peak with a file of a thousand rows; null where the system does not say. */
   rssGrowthMb: number | null;
+  /** Processor time meanwhile, which says more than the speed where other work keeps the machine busy; null likewise. */
+  apiCpuMs: number | null;
+  postgresCpuMs: number | null;
 }
 
 /** Uploaded first: what any upload takes, in memory too. */
@@ -44,8 +48,8 @@ export async function runAudienceBench(
     const folder = await temporaryFolder(false);
     watchdog().removeLater(folder);
     stops.push(() => rm(folder, { recursive: true, force: true }));
-    const { appUrl, stop } = await startDatabase(folder, durable);
-    stops.push(stop);
+    const { appUrl, postgres } = await startDatabase(folder, durable);
+    stops.push(() => postgres.stop());
     const encryptionKey = randomBytes(32);
     say('Building the API');
     const startFile = await buildProduction(join(folder, 'app'));
@@ -56,9 +60,10 @@ export async function runAudienceBench(
     );
     stops.push(() => api.stop());
     const client = await createClient(api, appUrl, encryptionKey);
-    const small = await measure(api, client, join(folder, 'small.csv'), SMALL_ROWS);
+    const servers = { api, postgres };
+    const small = await measure(servers, client, join(folder, 'small.csv'), SMALL_ROWS);
     say(`Uploading ${rows.toLocaleString('en')} rows`);
-    const large = await measure(api, client, join(folder, 'large.csv'), rows);
+    const large = await measure(servers, client, join(folder, 'large.csv'), rows);
     const report = {
       rows,
       rowsPerSecond: Math.round(rows / large.seconds),
@@ -66,10 +71,13 @@ export async function runAudienceBench(
         small.peakMb === null || large.peakMb === null
           ? null
           : Math.max(0, Math.round(large.peakMb - small.peakMb)),
+      apiCpuMs: large.apiCpuMs,
+      postgresCpuMs: large.postgresCpuMs,
     };
     say(
       `${report.rowsPerSecond.toLocaleString('en')} rows/s (${large.seconds.toFixed(1)} s), ` +
-        `RSS growth ${report.rssGrowthMb ?? 'unknown'} MB`,
+        `RSS growth ${report.rssGrowthMb ?? 'unknown'} MB, processor time ${report.apiCpuMs ?? 'unknown'} ms of the API ` +
+        `and ${report.postgresCpuMs ?? 'unknown'} ms of PostgreSQL`,
     );
     return report;
   } finally {
@@ -77,27 +85,50 @@ export async function runAudienceBench(
   }
 }
 
+interface Measured {
+  seconds: number;
+  peakMb: number | null;
+  apiCpuMs: number | null;
+  postgresCpuMs: number | null;
+}
+
 async function measure(
-  api: ApiProcess,
+  { api, postgres }: { api: ApiProcess; postgres: Postgres },
   client: Uploader,
   path: string,
   rows: number,
-): Promise<{ seconds: number; peakMb: number | null }> {
+): Promise<Measured> {
   await pipeline(Readable.from(generateAudience(rows, 7)), createWriteStream(path));
   const memory = api.watchMemory();
   try {
+    const apiCpu = watchCpu(() => processorSeconds(api.pid));
+    const postgresCpu = watchCpu(() => processorSecondsWithChildren(postgres.pid));
     const began = performance.now();
     await client.upload(path, rows);
-    return { seconds: (performance.now() - began) / 1_000, peakMb: memory.end() };
+    return {
+      seconds: (performance.now() - began) / 1_000,
+      peakMb: memory.end(),
+      apiCpuMs: apiCpu(),
+      postgresCpuMs: postgresCpu(),
+    };
   } finally {
     memory.end();
   }
 }
 
+/** Answers the milliseconds since. */
+function watchCpu(read: () => number | null): () => number | null {
+  const before = read();
+  return () => {
+    const now = read();
+    return now === null || before === null ? null : Math.round((now - before) * 1_000);
+  };
+}
+
 async function startDatabase(
   folder: string,
   durable: boolean,
-): Promise<{ appUrl: string; stop: () => Promise<void> }> {
+): Promise<{ appUrl: string; postgres: Postgres }> {
   const postgres = await startPostgres({
     dataDir: join(folder, 'postgres'),
     logFile: join(folder, 'postgres.log'),
@@ -110,7 +141,7 @@ async function startDatabase(
     appPassword: randomBytes(12).toString('hex'),
   });
   await migrate(urls);
-  return { appUrl: urls.appUrl, stop: () => postgres.stop() };
+  return { appUrl: urls.appUrl, postgres };
 }
 
 interface Uploader {
