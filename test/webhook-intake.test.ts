@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createWebhookAccounts } from '../api/webhooks/accounts';
 import { createWebhookIntake } from '../api/webhooks/intake';
+import { signWebhook } from '../dev/sandbox/webhooks';
 import type { InboxEvent, WebhookRoute } from '../prisma/delivery-events';
+import { sandboxVendor } from '../providers/messaging/sandbox/index';
 import { query } from './support/database';
 import { createScene } from './support/executions';
 import { createField, type Field } from './support/races';
@@ -116,5 +118,31 @@ describe('the account of a path', () => {
     );
     await until('the path leads nowhere', async () => (await find(token)) === undefined, 5_000);
     expect(await find(`${token}x`)).toMatchObject(route);
+  });
+
+  test('is verified with its new secret a moment after it was changed, and no longer with the old one', async () => {
+    const route = await newRoute();
+    const token = await tokenOf(route);
+    const { find } = createWebhookAccounts(field.db, field.encryption, 100);
+    const takes = async (secret: string): Promise<boolean> => {
+      const now = new Date();
+      const timestamp = String(Math.floor(now.getTime() / 1_000));
+      const rawBody = '{"events":[]}';
+      const headers = {
+        'x-sandbox-timestamp': timestamp,
+        'x-sandbox-signature': signWebhook(secret, timestamp, rawBody),
+      };
+      const { config } = (await find(token))!;
+      return sandboxVendor.verifyWebhook(config, { headers, rawBody, now }).ok;
+    };
+    expect([await takes('whsec-test'), await takes('whsec-new')]).toEqual([true, false]);
+    const config = { url: 'http://127.0.0.1:1', token: 't', webhookSecret: 'whsec-new' };
+    const { companyId, credentialId } = route;
+    await query(field.adminUrl, 'UPDATE credentials SET encrypted_config = $2 WHERE id = $1', [
+      credentialId,
+      field.encryption.encrypt(JSON.stringify(config), companyId, credentialId),
+    ]);
+    await until('the new secret is taken', () => takes('whsec-new'), 5_000);
+    expect(await takes('whsec-test')).toBe(false);
   });
 });
