@@ -4,7 +4,7 @@ import { until } from './until';
 /** A lock that the chaos holds in PostgreSQL, so that a worker stops at a step of its own. */
 export interface HeldLock {
   /** Waits until a process of ours waits in a statement with this word in it; answers the name of the process. */
-  waiter(part: 'api' | 'worker', word: string): Promise<string>;
+  waiter(part: 'api' | 'worker', word: string, withinMs?: number): Promise<string>;
   /** Ends the transaction: whoever waits goes on. */
   release(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export async function holdLock(
     throw error;
   }
   return {
-    async waiter(part, word) {
+    async waiter(part, word, withinMs = WAITER_WITHIN_MS) {
       let name: string | undefined;
       await until(
         `the ${part} waits in ${word}`,
@@ -42,7 +42,7 @@ export async function holdLock(
           name = (await holder.query<{ name: string }>(WAITER, [`${part}-`, word])).rows[0]?.name;
           return name !== undefined;
         },
-        WAITER_WITHIN_MS,
+        withinMs,
       );
       return name ?? '';
     },
