@@ -86,12 +86,14 @@ test('forty in 24 hours are all that a person has, over all campaigns and keys a
     { type: 'key', id: key.id },
   ] as const;
   const drafts = await Promise.all([own.draft(), own.draft(), own.draft(), own.draft()]);
-  const outcomes = await Promise.all(drafts.map((id, i) => opened(id, 12, actors[i % 2])));
+  for (const [i, id] of drafts.slice(0, 2).entries())
+    for (const { status } of await opened(id, 18, actors[i])) expect(status).toBe('fulfilled');
+  const outcomes = await Promise.all(drafts.slice(2).map((id, i) => opened(id, 4, actors[i])));
   const refused = outcomes
     .flat()
     .flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
-  expect(refused).toHaveLength(8);
   for (const error of refused) expect(error).toMatchObject({ code: 'RATE_LIMITED' });
+  expect(refused).toHaveLength(4);
 
   const body = { to: '+5511988881234' };
   const fresh = await own.draft();

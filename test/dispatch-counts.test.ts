@@ -101,8 +101,9 @@ test('a thousand messages are twelve round trips: one claim, five marks, five se
   });
 });
 
-test('inside of those, PostgreSQL carries out no more than 106 statements for a thousand messages', () => {
-  expect(perThousand().nested).toBeLessThanOrEqual(106);
+test('inside of those, PostgreSQL carries out no more than 107 statements for a thousand messages', () => {
+  // 106, and a lane's last claims look further where no other lane is at work any more.
+  expect(perThousand().nested).toBeLessThanOrEqual(107);
 });
 
 test('beginning and ending a campaign costs the same for few people as for many', () => {
