@@ -36,6 +36,7 @@ test('the dispatch bench prints one JSON line in which nobody is lost and nobody
     regentePerSecond: expect.any(Number),
     vsBullmq: null,
     vsRaw: expect.any(Number),
+    approveToSettledMs: expect.any(Number),
     claimToSettleP50Ms: expect.any(Number),
     claimToSettleP99Ms: expect.any(Number),
     workerRssMb: inProc,

@@ -51,9 +51,9 @@ export async function runDispatchBench(
     } satisfies DispatchRuns;
     for (let round = 1; round <= options.rounds; round += 1) {
       say(`Round ${round} of ${options.rounds}`);
-      runs.raw.push(await measure(stage, raw, options.recipients));
-      if (queue !== null) runs.bullmq.push(await measure(stage, queue, options.recipients));
-      runs.regente.push(await measure(stage, subject, options.recipients));
+      runs.raw.push(await measure(stage, raw, options));
+      if (queue !== null) runs.bullmq.push(await measure(stage, queue, options));
+      runs.regente.push(await measure(stage, subject, options));
     }
     const report = summarize(runs);
     say(tableOf(runs, report));
@@ -67,11 +67,11 @@ export async function runDispatchBench(
 async function measure(
   { sandbox }: Stage,
   contender: Contender,
-  recipients: number,
+  { recipients, cold }: DispatchBenchOptions,
 ): Promise<Measured> {
   const running = await contender.start();
   try {
-    await running.run(Math.min(WARM_UP, recipients));
+    if (!cold) await running.run(Math.min(WARM_UP, recipients));
     await sandbox.reset();
     const { elapsedMs, lost, duplicated, ledger, sizing } = await running.run(recipients);
     const totals = await sandbox.totals();

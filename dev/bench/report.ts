@@ -19,6 +19,7 @@ export interface DispatchReport extends SizingFigures {
   regentePerSecond: number;
   vsBullmq: number | null;
   vsRaw: number;
+  approveToSettledMs: number;
   claimToSettleP50Ms: number;
   claimToSettleP99Ms: number;
   workerRssMb: number | null;
@@ -56,6 +57,7 @@ export function summarize({
     regentePerSecond: Math.round(regentePerSecond),
     vsBullmq: bullmqPerSecond === null ? null : rounded(regentePerSecond / bullmqPerSecond, 2),
     vsRaw: rounded(regentePerSecond / rawPerSecond, 3),
+    approveToSettledMs: Math.round(median(ledgers.map((each) => each.approveToSettledMs))),
     claimToSettleP50Ms: rounded(median(ledgers.map((each) => each.claimToSettleP50Ms)), 1),
     claimToSettleP99Ms: rounded(median(ledgers.map((each) => each.claimToSettleP99Ms)), 1),
     workerRssMb: peaks.includes(null)

@@ -12,6 +12,8 @@ export interface DispatchBenchOptions {
   /** How long the vendor takes for one answer. */
   latencyMs: number;
   bullmq: boolean;
+  /** No run beforehand: processes that have just started. */
+  cold: boolean;
   /** Regente's own settings; null leaves what `config.ts` says. */
   lanes: number | null;
   batchSize: number | null;
@@ -33,6 +35,7 @@ export const DISPATCH_USAGE = `npm run -s bench -- dispatch [options]
   --connections N   connections to the vendor of each process (64)
   --latency MS      what the vendor takes for an answer (0)
   --no-bullmq       leaves BullMQ out
+  --cold            no small run beforehand: nothing is compiled, connected or planned
   --lanes N, --batch N, --micro N
                     Regente's lanes, batch size and micro-batch
   --engine KIND     dev, or postgres: the plain Temporal server on PostgreSQL (dev)
@@ -54,6 +57,7 @@ export function readDispatchOptions(args: readonly string[]): DispatchBenchOptio
     connections: whole('connections', 64),
     latencyMs: whole('latency', 0),
     bullmq: !values['no-bullmq'],
+    cold: values.cold,
     lanes: whole('lanes', null),
     batchSize: whole('batch', null),
     microBatch: whole('micro', null),
@@ -72,6 +76,7 @@ const OPTIONS = {
   connections: { type: 'string' },
   latency: { type: 'string' },
   'no-bullmq': { type: 'boolean', default: false },
+  cold: { type: 'boolean', default: false },
   lanes: { type: 'string' },
   batch: { type: 'string' },
   micro: { type: 'string' },
