@@ -1,9 +1,12 @@
 /**
  * What one process has under way with a vendor account, and how fast that goes: a mark is worth something only if its
- * calls begin before the lease is over, so nobody is marked for whom the queue in front of the connections is too long.
+ * calls begin before the lease is over, and a pause is silent only once they have, so nobody is marked for whom the queue
+ * in front of the connections is too long.
  */
 export interface CallFlow {
-  /** How many more messages can be begun within `withinMs`; not below 0. */
+  /** How many messages can be begun within `withinMs`, those under way included; not below what goes at once. */
+  window(withinMs: number): number;
+  /** How many more; not below 0. */
   room(withinMs: number): number;
   /** Counts messages as under way; the answer is called once, when all of them have ended. */
   begin(count: number): () => void;
@@ -19,9 +22,11 @@ export function createCallFlow(
 ): CallFlow {
   let underWay = 0;
   let perMs: number | null = null;
+  const window = (withinMs: number): number =>
+    Math.max(atOnce, Math.floor((perMs ?? 0) * withinMs));
   return {
-    room: (withinMs) =>
-      Math.max(0, Math.max(atOnce, Math.floor((perMs ?? 0) * withinMs)) - underWay),
+    window,
+    room: (withinMs) => Math.max(0, window(withinMs) - underWay),
     begin(count) {
       underWay += count;
       // First come, first called: when these have ended, all that was under way before them has.

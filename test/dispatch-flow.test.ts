@@ -36,6 +36,15 @@ describe('what a process hands to a vendor at once', () => {
     expect(room(200)).toBe(200 - 90);
   });
 
+  test('is counted with what is under way where the whole of it is asked for', () => {
+    const { window, begin } = flow(10);
+    const ended = begin(10);
+    clock.nowMs += 20;
+    ended();
+    begin(400);
+    expect(window(2_000)).toBe(1_000);
+  });
+
   test('never falls below its connections, however slow the vendor is', () => {
     const { room, begin } = flow(10);
     const ended = begin(10);
@@ -64,5 +73,20 @@ describe('a vendor with two connections and a slow answer', () => {
       [race.executionId],
     );
     expect(tries).toBe(1);
+  });
+
+  test('has a short queue, marked in parts: a pause is soon silent, and the connections are never idle', async () => {
+    shop.sandbox.configure({ latency: { kind: 'fixed', ms: 100 } });
+    const scene = await createScene(shop, { config: { connections: 4 } });
+    const race = await startRace(shop, { recipients: 80 }, scene);
+    await shop.workOff(race);
+    const [{ largest } = { largest: 0 }] = await query<{ largest: number }>(
+      shop.adminUrl,
+      'SELECT max(n)::int AS largest FROM (SELECT count(*) AS n FROM communications WHERE source_id = $1 GROUP BY mark_id) m',
+      [race.executionId],
+    );
+    // Four connections begin 24 calls in 600 ms, of which a quarter is marked at once.
+    expect(largest).toBeGreaterThan(1);
+    expect(largest).toBeLessThanOrEqual(7);
   });
 });

@@ -27,6 +27,10 @@ export const accountKey = (account: ProviderAccount): string =>
 const UNCONFIGURED_RATE = 10_000;
 /** For the queue in front of the connections to become shorter. */
 const QUEUE_WAIT_MS = 20;
+/** The longest queue: whoever pauses hears calls begin for so long, and half a lease is for a vendor that becomes slower. */
+const QUEUE_MS = 600;
+/** Of what may be under way, so that the connections have work while a part is written down and the next one marked. */
+const PARTS = 4;
 
 export function createPace(
   db: Database,
@@ -44,8 +48,9 @@ export function createPace(
   // A vendor that did not answer is tried with one person, so that an outage costs few a look-up, and fewer their fate.
   const most = (): number =>
     throttled || account.failuresInRow > 0 ? 1 : Math.min(settings.microBatch, perLease);
-  // Half a lease: the other half is for a vendor that becomes slower meanwhile.
-  const room = (): number => account.flow.room(settings.leaseMs / 2);
+  const queueMs = Math.min(QUEUE_MS, settings.leaseMs / 2);
+  const room = (): number =>
+    Math.min(account.flow.room(queueMs), Math.ceil(account.flow.window(queueMs) / PARTS));
 
   const throttle = (): Bucket => ({
     companyId,
