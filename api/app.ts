@@ -31,14 +31,11 @@ import { templateRoutes } from './templates';
 import { explainUnrouted } from './unrouted';
 import { userRoutes } from './users';
 import { walletRoutes } from './wallets';
-import { createWebhookReceiver, type WebhookReceiver } from './webhooks/receiver';
+import type { WebhookReceiver } from './webhooks/receiver';
 import { webhookRoutes } from './webhooks/routes';
 
 /** The whole HTTP surface at a glance. */
-export function createApp(
-  deps: ApiDeps,
-  webhooks: WebhookReceiver = createWebhookReceiver(deps),
-): OpenAPIHono<AppEnv> {
+export function createApp(deps: ApiDeps, webhooks: WebhookReceiver): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>();
   app.onError((error, c) => answerError(error, c, deps.logger));
 

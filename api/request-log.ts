@@ -13,7 +13,7 @@ const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 export const WEBHOOK_ROUTE = '/v1/webhooks/:provider/:token';
 
 /** What is written down of a request. */
-export interface RequestFacts {
+export interface RequestRecord {
   method: string;
   /**
    * The route's pattern stands for the path, which holds ids and the secret parts of webhooks; nothing that was sent or
@@ -33,47 +33,50 @@ export const requestIdOf = (given: string | undefined): string =>
 export function logRequests(logger: Logger) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const startedMs = performance.now();
-    const handle = async (): Promise<RequestFacts> => {
+    const handle = async (): Promise<RequestRecord> => {
       await next();
-      return factsOf(c);
+      return recordOf(c);
     };
-    const facts = PROBES.has(c.req.path)
+    const record = PROBES.has(c.req.path)
       ? await handle()
       : await traceRequest(c.req.method, c.req.header(TRACE_HEADER), handle);
-    recordRequest(logger, { ...facts, actorId: c.get('actor')?.id }, startedMs);
+    recordRequest(logger, { ...record, actorId: c.get('actor')?.id }, startedMs);
   });
 }
 
-const factsOf = (c: AppContext): RequestFacts => ({
+const recordOf = (c: AppContext): RequestRecord => ({
   method: c.req.method,
   route: routeOf(c),
   status: c.res.status,
   requestId: c.get('requestId'),
 });
 
-/** @param startedMs on the clock of `performance` */
-export function recordRequest(logger: Logger, facts: RequestFacts, startedMs: number): void {
+/**
+ * Measures a request, and logs it: routine ones at debug, the others at info.
+ * @param startedMs on the clock of `performance`
+ */
+export function recordRequest(logger: Logger, record: RequestRecord, startedMs: number): void {
   const ms = performance.now() - startedMs;
-  const { method, route, status } = facts;
+  const { method, route, status } = record;
   const statusClass = `${Math.floor(status / 100)}xx`;
   httpRequestSeconds.observe({ method, route, status: statusClass }, ms / 1_000);
-  const level = isRoutine(facts) ? 'debug' : 'info';
-  if (logger.isLevelEnabled(level)) logger[level]({ ...facts, ms: Math.round(ms) }, 'request');
+  const level = isRoutine(record) ? 'debug' : 'info';
+  if (logger.isLevelEnabled(level)) logger[level]({ ...record, ms: Math.round(ms) }, 'request');
 }
 
 /** Of these there are so many that only the measurement is kept. */
-const isRoutine = ({ route, status }: RequestFacts): boolean =>
+const isRoutine = ({ route, status }: RequestRecord): boolean =>
   PROBES.has(route) || (route === WEBHOOK_ROUTE && status < 300);
 
 /** Answers a request inside a span of its own. */
 export function traceRequest(
   method: string,
   parent: string | undefined,
-  handle: () => Promise<RequestFacts>,
-): Promise<RequestFacts> {
+  handle: () => Promise<RequestRecord>,
+): Promise<RequestRecord> {
   return traced({ name: method, kind: 'server', parent: parent ?? null }, async (note) => {
-    const facts = await handle();
-    const { route, status, requestId } = facts;
+    const record = await handle();
+    const { route, status, requestId } = record;
     note({
       name: `${method} ${route}`,
       attributes: {
@@ -84,7 +87,7 @@ export function traceRequest(
       },
       failed: status >= 500,
     });
-    return facts;
+    return record;
   });
 }
 

@@ -32,6 +32,7 @@ export const Invitation = z
   .object({ expiresAt: z.iso.datetime(), invitationMail: InvitationMail })
   .openapi('Invitation');
 
+/** What this installation does with the e-mail of an invitation. */
 export const invitationMailOf = ({ config }: ApiDeps): z.infer<typeof InvitationMail> =>
   config.NOTICE_PROVIDER === undefined ? 'not_configured' : 'queued';
 

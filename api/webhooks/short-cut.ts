@@ -40,7 +40,7 @@ export function createShortCut(
     const answer = async (rawBody: string): Promise<void> => {
       const headers = textsOf(request.headers);
       const requestId = requestIdOf(headers['x-request-id']);
-      const facts = await traceRequest('POST', headers[TRACE_HEADER], async () => {
+      const record = await traceRequest('POST', headers[TRACE_HEADER], async () => {
         const outcome = await outcomeOf(path, headers, rawBody, requestId);
         const { status, body } = outcome;
         response.writeHead(status, {
@@ -51,13 +51,18 @@ export function createShortCut(
         response.end(body);
         return { method: 'POST', route: WEBHOOK_ROUTE, status, requestId };
       });
-      recordRequest(logger, facts, startedMs);
+      recordRequest(logger, record, startedMs);
     };
 
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     // Of a request that breaks off there is no end, and nobody to answer.
-    request.on('end', () => void answer(Buffer.concat(chunks).toString()));
+    request.on('end', () => {
+      answer(Buffer.concat(chunks).toString()).catch((error: unknown) => {
+        logger.error({ err: error, route: WEBHOOK_ROUTE }, 'callback failed');
+        if (!response.writableEnded) response.destroy();
+      });
+    });
   };
 }
 

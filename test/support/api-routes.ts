@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createApp } from '../../api/app';
+import { createWebhookReceiver } from '../../api/webhooks/receiver';
 import { loadConfig } from '../../config';
 import { RegenteError } from '../../domain/errors';
 import type { Permission } from '../../domain/permissions';
@@ -47,7 +48,9 @@ export interface Operation {
 export async function readDocument(): Promise<{
   paths: Record<string, Record<string, Operation>>;
 }> {
-  const response = await createApp(offlineDeps()).request('/openapi.json');
+  const deps = offlineDeps();
+  const app = createApp(deps, createWebhookReceiver(deps));
+  const response = await app.request('/openapi.json');
   return (await response.json()) as { paths: Record<string, Record<string, Operation>> };
 }
 

@@ -1,7 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { ApiDeps } from '../../api/context';
 import { createListener } from '../../api/listener';
 import { hashPassword } from '../../api/passwords';
@@ -16,6 +13,7 @@ import { withTenant } from '../../prisma/tenant';
 import { createUser } from '../../prisma/users';
 import { createLogger } from '../../telemetry';
 import { createTestDatabase, type TestDatabase } from './database';
+import { listen } from './listen';
 
 export interface TestPerson {
   id: string;
@@ -107,8 +105,7 @@ export async function startTestApi({
   const deps: ApiDeps = { config, db, encryption, engine, logger };
   const passwordHash = await hashPassword(PASSWORD);
   const people = { person: (id: string, role: Role) => createPerson(deps, id, role, passwordHash) };
-  const server = await listen(deps);
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { url, close } = await listen(createListener(deps));
   return {
     url,
     deps,
@@ -125,8 +122,7 @@ export async function startTestApi({
       return { id: row.id, token: key };
     },
     async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => void server.close(resolve));
+      await close();
       if (given === undefined) await database.drop();
     },
   };
@@ -141,12 +137,6 @@ function testConfig(database: TestDatabase, env: Record<string, string>): Config
     API_REQUESTS_PER_MINUTE: '1000000',
     ...env,
   });
-}
-
-async function listen(deps: ApiDeps): Promise<Server> {
-  const server = createServer(createListener(deps)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
 }
 
 async function createTenant(

@@ -1,7 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createListener } from '../../api/listener';
 import { loadConfig } from '../../config';
 import { ROLES, type Role } from '../../domain/permissions';
@@ -12,6 +9,7 @@ import { hashToken, SESSION_PREFIX } from '../../prisma/tokens';
 import { createLogger } from '../../telemetry';
 import { createTestDatabase, type TestDatabase } from './database';
 import { createCompany, createUser } from './factories';
+import { listen } from './listen';
 
 export interface Answer {
   status: number;
@@ -66,9 +64,7 @@ export async function startMoneyApi(): Promise<MoneyApi> {
     },
     logger: createLogger('silent', 'test'),
   });
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { url, close } = await listen(listener);
   return {
     url,
     db,
@@ -77,7 +73,7 @@ export async function startMoneyApi(): Promise<MoneyApi> {
     nudges: () => nudges,
     tenant: () => createTenant(db, url),
     async stop() {
-      await new Promise((resolve) => void server.close(resolve));
+      await close();
       await database.drop();
     },
   };
