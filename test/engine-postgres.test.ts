@@ -66,6 +66,15 @@ describe('the server and its tool', () => {
     expect(lines).toContainEqual(expect.stringContaining('Building the Temporal server'));
   });
 
+  test('are built anew where the cache has only one of them', async () => {
+    go();
+    const found = await find();
+    rmSync(found.sqlTool);
+    expect(await find()).toEqual(found);
+    expect(existsSync(found.server) && existsSync(found.sqlTool)).toBe(true);
+    expect(readFileSync(join(folder, 'builds'), 'utf8').trim().split('\n')).toHaveLength(4);
+  });
+
   test('without Go the error tells what was tried and every way out', async () => {
     program('temporal-server', "echo 'temporal version 1.31.2'");
     const error = await find().then(

@@ -6,17 +6,17 @@ const TICKS_A_SECOND = 100;
 /** Processor time of this process so far; null where the system does not tell, or the process is gone. */
 export function processorSeconds(pid: number): number | null {
   const fields = statOf(pid);
-  return fields === null ? null : (ticks(fields, 11) + ticks(fields, 12)) / TICKS_A_SECOND;
+  return fields === null ? null : secondsIn(fields);
 }
 
 /** The same with its children, those that have ended included: a PostgreSQL with all its connections. */
 export function processorSecondsWithChildren(pid: number): number | null {
-  const own = statOf(pid);
-  if (own === null) return null;
+  const fields = statOf(pid);
+  if (fields === null) return null;
   // What it has waited for is in fields 13 and 14.
-  const ended = (ticks(own, 13) + ticks(own, 14)) / TICKS_A_SECOND;
+  const ended = (ticks(fields, 13) + ticks(fields, 14)) / TICKS_A_SECOND;
   const alive = childrenOf(pid).map((child) => processorSeconds(child) ?? 0);
-  return alive.reduce((total, each) => total + each, (processorSeconds(pid) ?? 0) + ended);
+  return alive.reduce((total, each) => total + each, secondsIn(fields) + ended);
 }
 
 function childrenOf(parent: number): number[] {
@@ -35,5 +35,8 @@ function statOf(pid: number): string[] | null {
     return null;
   }
 }
+
+const secondsIn = (fields: readonly string[]): number =>
+  (ticks(fields, 11) + ticks(fields, 12)) / TICKS_A_SECOND;
 
 const ticks = (fields: readonly string[], index: number): number => Number(fields[index] ?? 0);

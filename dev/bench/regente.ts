@@ -8,12 +8,12 @@ import { openDatabase, type Database } from '../../prisma/client';
 import { createEncryption } from '../../prisma/encryption';
 import { logTail, startServer, type ServerProcess } from '../stack/server-process';
 import type { Contender, Run } from './contender';
-import { beginSizing } from './engine-figures';
 import { readLedger } from './ledger';
 import type { DispatchBenchOptions } from './options/dispatch';
 import { NODE_FLAGS } from './node-flags';
 import { buildProduction } from './production-build';
 import { approve, createCampaign, createScene, type Scene } from './scene';
+import { beginSizing } from './sizing';
 import type { Stage } from './stage';
 import type { VendorAccount } from './vendor-client';
 

@@ -87,7 +87,8 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       admin,
       temporalAddress: stack.temporalAddress,
       servers: { enginePid: stack.engine.pid, postgresPid: stack.postgres.pid },
-      engineDatabases: options.engine === 'postgres' ? ENGINE_DATABASES : [],
+      engineDatabases:
+        options.engine === 'postgres' ? ENGINE_DATABASES.map(({ name }) => name) : [],
       stop,
     };
   } catch (error) {

@@ -5,8 +5,11 @@ export type EnginePorts = Readonly<
   Record<(typeof ENGINE_SERVICES)[number], { grpc: number; membership: number }>
 >;
 
-/** The engine's two databases; deploy/postgres/init.sql makes the same. */
-export const ENGINE_DATABASES = ['temporal', 'temporal_visibility'] as const;
+/** The engine's two databases, and how its tool calls their tables; deploy/postgres/init.sql makes the same. */
+export const ENGINE_DATABASES = [
+  { name: 'temporal', schema: 'postgresql/v12/temporal' },
+  { name: 'temporal_visibility', schema: 'postgresql/v12/visibility' },
+] as const;
 
 export interface EngineConfigOptions {
   ports: EnginePorts;
@@ -28,8 +31,8 @@ export function engineConfig(options: EngineConfigOptions): string {
         numHistoryShards: historyShards,
         // As many connections as the server's container takes by itself.
         datastores: {
-          executions: { sql: database(options, executions, 20) },
-          visibility: { sql: database(options, visibility, 10) },
+          executions: { sql: database(options, executions.name, 20) },
+          visibility: { sql: database(options, visibility.name, 10) },
         },
       },
       global: { membership: { maxJoinDuration: '30s', broadcastAddress: '127.0.0.1' } },

@@ -29,7 +29,6 @@ const STOP_SIGNAL = 'SIGTERM';
 const LOWEST_PORT = 10_000;
 const HIGHEST_SMALLINT = 32_767;
 const TOOL_WITHIN_MS = 120_000;
-const SCHEMAS = ['postgresql/v12/temporal', 'postgresql/v12/visibility'] as const;
 
 /**
  * Starts Temporal as it runs in production, all services in one process, on two databases of this PostgreSQL, and
@@ -49,8 +48,8 @@ export async function startPostgresEngine(options: PostgresEngineOptions): Promi
     password: randomBytes(12).toString('hex'),
   };
   await makeDatabases(adminUrl, postgres.password);
-  for (const [index, database] of ENGINE_DATABASES.entries())
-    await makeTables(machine, programs.sqlTool, { ...postgres, database, schema: SCHEMAS[index] });
+  for (const { name, schema } of ENGINE_DATABASES)
+    await makeTables(machine, programs.sqlTool, { ...postgres, database: name, schema });
 
   const configFile = join(folder, 'engine-config.yaml');
   const dynamicConfigFile = join(folder, 'engine-dynamic-config.yaml');
@@ -91,7 +90,7 @@ async function makeDatabases(adminUrl: string, password: string): Promise<void> 
     if (!(await exists('SELECT FROM pg_roles WHERE rolname = $1', ROLE)))
       await admin.query(`CREATE ROLE ${ROLE}`);
     await admin.query(`ALTER ROLE ${ROLE} LOGIN PASSWORD ${admin.escapeLiteral(password)}`);
-    for (const name of ENGINE_DATABASES)
+    for (const { name } of ENGINE_DATABASES)
       if (!(await exists('SELECT FROM pg_database WHERE datname = $1', name)))
         await admin.query(`CREATE DATABASE ${name} OWNER ${ROLE}`);
   } finally {
@@ -104,7 +103,7 @@ interface Tables {
   user: string;
   password: string;
   database: string;
-  schema: string | undefined;
+  schema: string;
 }
 
 async function makeTables(machine: Machine, sqlTool: string, tables: Tables): Promise<void> {
@@ -118,7 +117,7 @@ async function makeTables(machine: Machine, sqlTool: string, tables: Tables): Pr
   };
   for (const args of [
     ['setup-schema', '-v', '0.0'],
-    ['update-schema', '--schema-name', tables.schema ?? ''],
+    ['update-schema', '--schema-name', tables.schema],
   ]) {
     const outcome = await machine.run(sqlTool, args, { env, withinMs: TOOL_WITHIN_MS });
     if (outcome.status === 0) continue;

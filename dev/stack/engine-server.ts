@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegenteError } from '../../domain/errors';
-import { buildWithGo, builtFile, type GoBuild } from './go-build';
+import { buildWithGo, builtFile, isBuilt, type GoBuild } from './go-build';
 import type { Machine } from './machine';
 
 const PROGRAMS = ['temporal-server', 'temporal-sql-tool'] as const;
-const VERSION = /version (1\.32\.\d+)\b/;
+const VERSION = /version 1\.32\.\d+\b/;
 const CHECK_WITHIN_MS = 20_000;
 
 const SERVER: GoBuild<(typeof PROGRAMS)[number]> = {
@@ -45,7 +44,7 @@ export async function findEngineServer(
     server: builtFile(machine, SERVER, 'temporal-server'),
     sqlTool: builtFile(machine, SERVER, 'temporal-sql-tool'),
   };
-  if (existsSync(built.server)) return built;
+  if (isBuilt(machine, SERVER)) return built;
   const failure = await buildWithGo(machine, SERVER, onProgress);
   if (failure === null) return built;
   throw new RegenteError('CONFIGURATION', advice([...problems, failure.problem]));

@@ -34,6 +34,15 @@ export function builtFile<Program extends string>(
   return join(buildFolder(machine, build), 'bin', program);
 }
 
+/** Whether the cache has every program of it. */
+export function isBuilt<Program extends string>(
+  machine: Machine,
+  build: GoBuild<Program>,
+): boolean {
+  const folder = buildFolder(machine, build);
+  return Object.keys(build.programs).every((program) => existsSync(join(folder, 'bin', program)));
+}
+
 function buildFolder(machine: Machine, { moduleFolder, cacheName }: GoBuild): string {
   const hash = createHash('sha256');
   for (const file of MODULE_FILES) hash.update(readFileSync(join(moduleFolder, file)));
@@ -60,7 +69,9 @@ export async function buildWithGo(
     onProgress(`Process ${holder.pid} is building ${build.what} already; waiting for it.`),
   );
   try {
-    if (existsSync(folder)) return null;
+    if (isBuilt(machine, build)) return null;
+    // A checkout that needed fewer programs may have made it.
+    await rm(folder, { recursive: true, force: true });
     onProgress(`Building ${build.what} with Go: ${build.takes}, once on this machine.`);
     return await compile(machine, build, { go, folder }, onProgress);
   } finally {
