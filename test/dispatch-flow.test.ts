@@ -75,7 +75,7 @@ describe('a vendor with two connections and a slow answer', () => {
     expect(tries).toBe(1);
   });
 
-  test('has a short queue, marked in parts: a pause is soon silent, and the connections are never idle', async () => {
+  test('has a short queue, marked in parts, so that a pause is soon silent', async () => {
     shop.sandbox.configure({ latency: { kind: 'fixed', ms: 100 } });
     const scene = await createScene(shop, { config: { connections: 4 } });
     const race = await startRace(shop, { recipients: 80 }, scene);
