@@ -162,6 +162,7 @@ async function reconcile(
     {
       markedAtMs: open.markedAtMs,
       callBeforeMs: open.callBeforeMs,
+      endedAtMs: quietAtMs,
       credentialVersion: 0,
       tries: 1,
     },

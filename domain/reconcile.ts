@@ -10,6 +10,8 @@ export interface OpenMessage {
   markedAtMs: number;
   /** No call of it has begun after this. */
   callBeforeMs: number;
+  /** No call of it is under way after this: what was written until then may reach the vendor until then. */
+  endedAtMs: number;
   /** The account's config when it was marked; a key of another account is worth nothing. */
   credentialVersion: number;
   /** How often it was marked, repeats included. */
@@ -46,7 +48,7 @@ export const pauseAfterMs = (tries: number): number =>
 
 /** What to do next about a message whose fate is not known; ARCHITECTURE.md has it as a table ("After a crash"). */
 export function reconcileStep(message: OpenMessage, situation: ReconcileSituation): ReconcileStep {
-  const { markedAtMs, callBeforeMs, credentialVersion, tries } = message;
+  const { markedAtMs, callBeforeMs, endedAtMs, credentialVersion, tries } = message;
   const { promises, nowMs, mayRepeat } = situation;
   if (credentialVersion !== situation.credentialVersion) return { kind: 'unknown' };
   const { idempotency, lookup } = promises;
@@ -57,7 +59,6 @@ export function reconcileStep(message: OpenMessage, situation: ReconcileSituatio
     const notBeforeMs = tries <= 1 ? 0 : callBeforeMs + pauseAfterMs(tries);
     return { kind: 'repeat', notBeforeMs };
   }
-  if (lookup !== false)
-    return { kind: 'lookup', notBeforeMs: callBeforeMs + lookup.settlesAfterMs };
+  if (lookup !== false) return { kind: 'lookup', notBeforeMs: endedAtMs + lookup.settlesAfterMs };
   return { kind: 'unknown' };
 }

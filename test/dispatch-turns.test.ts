@@ -95,7 +95,7 @@ describe('a vendor that answers nothing', () => {
   });
 
   test('about one person does not keep a lane from its other batches', async () => {
-    const config = { idempotency: false, lookup: true, lookupSettlesMs: 2_000 };
+    const config = { idempotency: false, lookup: true, lookupSettlesMs: 4_000 };
     const race = await startRace(
       shop,
       { recipients: 30, batchSize: 10, addresses: [fault('05')] },

@@ -15,6 +15,7 @@ const LOOKUP: ReconcilePromises['lookup'] = { settlesAfterMs: 5_000, authoritati
 const message = (over: Partial<OpenMessage> = {}): OpenMessage => ({
   markedAtMs: NOW - 1_000,
   callBeforeMs: NOW + 3_000,
+  endedAtMs: NOW + 4_000,
   credentialVersion: 4,
   tries: 1,
   ...over,
@@ -38,11 +39,11 @@ const neither = { idempotency: false, lookup: false } as const;
 test.each([
   ['repeated where the vendor keeps keys', both, {}, {}, { kind: 'repeat', notBeforeMs: 0 }],
   [
-    'looked up where it only answers look-ups, once these can know of the last call',
+    'looked up where it only answers look-ups, once these can know of what the last call wrote until it ended',
     lookupOnly,
     {},
     {},
-    { kind: 'lookup', notBeforeMs: NOW + 8_000 },
+    { kind: 'lookup', notBeforeMs: NOW + 9_000 },
   ],
   ['unknown where it does neither', neither, {}, {}, { kind: 'unknown' }],
   [
@@ -50,7 +51,7 @@ test.each([
     both,
     { markedAtMs: NOW - HOUR },
     {},
-    { kind: 'lookup', notBeforeMs: NOW + 8_000 },
+    { kind: 'lookup', notBeforeMs: NOW + 9_000 },
   ],
   [
     'unknown when the key is too old and nothing can be looked up',
@@ -64,7 +65,7 @@ test.each([
     both,
     {},
     { mayRepeat: false },
-    { kind: 'lookup', notBeforeMs: NOW + 8_000 },
+    { kind: 'lookup', notBeforeMs: NOW + 9_000 },
   ],
   [
     'unknown while cancelling where only a repeat could tell',
@@ -92,7 +93,7 @@ test.each([
     both,
     { tries: MOST_TRIES },
     {},
-    { kind: 'lookup', notBeforeMs: NOW + 8_000 },
+    { kind: 'lookup', notBeforeMs: NOW + 9_000 },
   ],
   [
     'unknown after that, where nothing can be looked up',

@@ -63,12 +63,13 @@ export async function callAndSettle(
     ended();
     measured();
   });
+  const endedAtMs = performance.now();
   const report = assess(turn, results);
   const retryInMs = 'waitMs' in report ? report.waitMs : 0;
   messages.forEach(({ position }, i) => {
     const result = results[i] ?? { kind: 'ambiguous', code: 'NO_RESULT' };
     const settlement = settlementOf(turn, position, result, { retryInMs, isRepeat: call.isRepeat });
-    if (settlement === undefined) turn.endedMarks.add(call.markId);
+    if (settlement === undefined) turn.endedMarks.set(call.markId, endedAtMs);
     else settlements.push(settlement);
   });
   await settleUntilDone(turn, batch, call.markId, settlements);

@@ -76,10 +76,11 @@ function sortRows(
   };
   const plan: ReconcilePlan = { repeats: [], lookups: [], unknowns: [], dueAtMs: Infinity };
   for (const row of rows) {
-    const step = reconcileStep(row, situation);
+    const endedAtMs = lastCallEndedAtMs(turn, row, nowMs);
+    const step = reconcileStep({ ...row, endedAtMs }, situation);
     const stepAtMs = step.kind === 'unknown' ? 0 : step.notBeforeMs;
     const allowedAtMs = step.kind === 'repeat' ? (openMs ?? 0) : 0;
-    const dueAtMs = Math.max(endedAtMs(turn, row), stepAtMs, allowedAtMs);
+    const dueAtMs = Math.max(endedAtMs, stepAtMs, allowedAtMs);
     plan.dueAtMs = Math.min(plan.dueAtMs, dueAtMs);
     if (dueAtMs > nowMs) continue;
     if (step.kind === 'repeat') plan.repeats.push(row);
@@ -89,11 +90,12 @@ function sortRows(
   return plan;
 }
 
-/** After which moment nobody is calling for this row any more. */
-function endedAtMs(turn: Turn, row: OpenRow): number {
-  return turn.endedMarks.has(row.markId)
-    ? 0
-    : row.callBeforeMs + graceAfterLeaseMs(turn.settings.providerTimeoutMs) + 1;
+/** After which moment, by the database's clock, nobody is calling for this row any more. */
+function lastCallEndedAtMs(turn: Turn, row: OpenRow, nowMs: number): number {
+  const seenMs = turn.endedMarks.get(row.markId);
+  return seenMs === undefined
+    ? row.callBeforeMs + graceAfterLeaseMs(turn.settings.providerTimeoutMs) + 1
+    : nowMs - Math.floor(performance.now() - seenMs);
 }
 
 async function takeSteps(
@@ -127,7 +129,7 @@ async function repeat(
   const marked = await remarkPeople(turn.db, batch, {
     markId,
     positions: rows.slice(0, settings.microBatch).map((row) => row.position),
-    endedMarks: [...turn.endedMarks],
+    endedMarks: [...turn.endedMarks.keys()],
     leaseMs,
     graceMs: graceAfterLeaseMs(settings.providerTimeoutMs),
   });

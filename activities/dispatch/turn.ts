@@ -32,8 +32,8 @@ export interface Turn extends DispatchDeps {
   account: ProviderAccount;
   compose: Composer;
   pace: Pace;
-  /** Marks of this turn whose calls have ended without proving anything: their rows need no waiting. */
-  endedMarks: Set<string>;
+  /** Marks of this turn whose calls have ended without proving anything, and when (`performance.now`). */
+  endedMarks: Map<string, number>;
   /** The turn's time is over, or the engine wants it to end. */
   isOver: () => boolean;
 }
@@ -52,7 +52,7 @@ export async function createTurn(
     account,
     compose: createComposer(execution.plan.message),
     pace: createPace(deps.db, execution, account, deps.settings),
-    endedMarks: new Set(),
+    endedMarks: new Map(),
     isOver,
   };
 }

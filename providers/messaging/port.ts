@@ -44,7 +44,7 @@ export interface ProviderCapabilities {
   concurrency: number;
   /** `same`: a repeated key answers the first result; `rejects`: a repeated key is refused, which proves acceptance. */
   idempotency: false | { ttlMs: number; onRepeat: 'same' | 'rejects' };
-  /** Look-up by our reference; "not found" is final only `settlesAfterMs` after the call, and only where authoritative. */
+  /** Look-up by our reference; "not found" is final only `settlesAfterMs` after the end of the call, and only where authoritative. */
   lookup: false | { settlesAfterMs: number; authoritative: boolean };
   /**
    * Every callback carries our reference. Where it does not, each accepted message costs a row of its own
