@@ -98,7 +98,9 @@ export const Environment = z.object({
     .describe('The most bytes of an audience file, unpacked.'),
   DISPATCH_LANES: whole(1, 64)
     .default(16)
-    .describe('The most streams in which a campaign is sent side by side; a small one has four.'),
+    .describe(
+      'The most streams of a campaign side by side; it has one for 16 batches, at least four, never more than batches.',
+    ),
   DISPATCH_BATCH_SIZE: whole(1, 5_000)
     .default(1_000)
     .describe('People of a batch, for whom money is reserved at once.'),

@@ -53,20 +53,36 @@ export async function storeEvents(
 /** After this long an event that matches nothing is given up. */
 const MAX_AGE = '3 days';
 
-/** Applies up to `limit` due events per company to the ledger. Answers how many were looked at. */
-export async function applyDueEvents(db: Database, limit: number): Promise<number> {
+/** What one round over all companies has looked at, and whether one of them had as many due events as a round takes. */
+export interface AppliedRound {
+  picked: number;
+  isFull: boolean;
+}
+
+/**
+ * Applies up to `limit` due events per company to the ledger. A company whose events cannot be applied holds up no
+ * other; the first such error is thrown when all have had their turn.
+ */
+export async function applyDueEvents(db: Database, limit: number): Promise<AppliedRound> {
   const companies = await queryAcross<{ companyId: string }>(
     db,
     'SELECT company_id AS "companyId" FROM companies_with_due_events()',
   );
-  let picked = 0;
+  const round: AppliedRound = { picked: 0, isFull: false };
+  const errors: unknown[] = [];
   for (const { companyId } of companies) {
-    const result = await callDispatch<{ picked: number }>(db, 'apply_delivery_events', [
-      companyId,
-      limit,
-      MAX_AGE,
-    ]);
-    picked += result.picked;
+    try {
+      const { picked } = await callDispatch<{ picked: number }>(db, 'apply_delivery_events', [
+        companyId,
+        limit,
+        MAX_AGE,
+      ]);
+      round.picked += picked;
+      round.isFull ||= picked >= limit;
+    } catch (error) {
+      errors.push(error);
+    }
   }
-  return picked;
+  if (errors.length > 0) throw errors[0];
+  return round;
 }

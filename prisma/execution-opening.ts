@@ -68,7 +68,11 @@ export async function openExecution(tx: TenantTx, opening: ExecutionOpening): Pr
       ledgerMonth: await ledgerMonth(tx),
       recipients,
       fish,
-      lanes: lanesFor(opening, Math.ceil(recipients / opening.batchSize)),
+      lanes: lanesFor({
+        most: opening.lanes,
+        batches: Math.ceil(recipients / opening.batchSize),
+        isThrottled: plan.throttle.type !== 'none',
+      }),
       batchSize: opening.batchSize,
     },
   });
@@ -80,14 +84,23 @@ export async function openExecution(tx: TenantTx, opening: ExecutionOpening): Pr
   return id;
 }
 
-/** Enough for the workers of most installations, few enough for the engine: a lane costs it what a batch or two do. */
-const FEWEST_LANES = 4;
+/** Enough for a few workers, few enough for the engine, whose work is by the lane and not by the message. */
+const LANES_OF_A_SMALL_CAMPAIGN = 4;
 const BATCHES_A_LANE = 16;
 
 /** A throttled campaign sends one message at a time, so a second lane would only wait; nor is there one without a batch. */
-function lanesFor({ plan, lanes }: ExecutionOpening, batches: number): number {
-  if (plan.throttle.type !== 'none') return 1;
-  return Math.min(lanes, batches, Math.max(FEWEST_LANES, Math.ceil(batches / BATCHES_A_LANE)));
+export function lanesFor({
+  most,
+  batches,
+  isThrottled,
+}: {
+  most: number;
+  batches: number;
+  isThrottled: boolean;
+}): number {
+  if (isThrottled) return 1;
+  const wanted = Math.max(LANES_OF_A_SMALL_CAMPAIGN, Math.ceil(batches / BATCHES_A_LANE));
+  return Math.min(most, batches, wanted);
 }
 
 /** The month whose partition holds every row of this execution; by the database's clock, in UTC. */

@@ -27,7 +27,7 @@ export const messages = new Counter({
 
 export const gatedPeople = new Counter({
   name: 'regente_gated_people_total',
-  help: 'People whom the gate skipped, or deferred (queued), instead of marking them; who is deferred again counts again.',
+  help: 'People whom the gate skipped, or deferred (queued), instead of marking them; who is deferred again counts again, and send_window stands for quiet hours too.',
   labelNames: ['provider', 'state', 'reason'] as const,
   registers,
 });

@@ -6,6 +6,7 @@ import { databaseShapes } from './support/table-shapes';
 
 /** Indexes that Prisma cannot express (partial, or null equal to null), so that prisma/schema is silent about them. */
 const SQL_ONLY = [
+  'INDEX audiences_company_id_created_by_id_idx ON audiences (company_id, created_by, id DESC) WHERE (source = test)',
   'INDEX blocklist_entries_company_id_cpf_cnpj_idx ON blocklist_entries (company_id, cpf_cnpj) WHERE (cpf_cnpj IS NOT NULL)',
   'INDEX campaign_executions_open ON campaign_executions (id) WHERE (state <> ALL (ARRAY[FINISHED, FAILED, CANCELLED]))',
   'INDEX outbox_due ON outbox (next_attempt_at) WHERE (delivered_at IS NULL)',

@@ -247,6 +247,7 @@ describe('message_key', () => {
     null,
     '',
     'SM0123456789abcdef',
+    `000001.${id}.1.0.sms`,
     `202613.${id}.1.0.sms`,
     `202600.${id}.1.0.sms`,
     `26-11.${id}.1.0.sms`,

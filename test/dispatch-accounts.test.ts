@@ -28,7 +28,7 @@ describe('a lost answer of the database', () => {
     try {
       const race = await startRace(
         shop,
-        { recipients: 30 },
+        { recipients: 10 },
         await createScene(shop, { config: DEAF }),
       );
       const deps = { ...shop.another(), db };
@@ -36,10 +36,10 @@ describe('a lost answer of the database', () => {
       proxy.cutAfter('dispatch_mark');
       await expect(runLaneTurn(deps, input, () => false)).rejects.toThrow();
       expect(proxy.cuts).toBe(1);
-      expect(await countStates(shop, race.executionId)).toEqual({ queued: 30 });
+      expect(await countStates(shop, race.executionId)).toEqual({ queued: 10 });
       expect(await runLaneTurn(deps, input, () => false)).toEqual({ kind: 'done' });
-      expect(await countStates(shop, race.executionId)).toEqual({ sent: 30 });
-      expect(shop.sandbox.totals()).toMatchObject({ accepted: 30, duplicated: 0 });
+      expect(await countStates(shop, race.executionId)).toEqual({ sent: 10 });
+      expect(shop.sandbox.totals()).toMatchObject({ accepted: 10, duplicated: 0 });
     } finally {
       await db.close();
       await proxy.close();

@@ -118,7 +118,10 @@ export async function startWorker(
 }
 
 /** What is left after less than a full round may gather: a few events at a time cost several times what many do. */
-const onlyFull = (picked: number): number => (picked < EVENTS_PER_ROUND ? 0 : picked);
+async function applyFullRounds(db: Database): Promise<number> {
+  const { picked, isFull } = await applyDueEvents(db, EVENTS_PER_ROUND);
+  return isFull ? picked : 0;
+}
 
 function shutDown(worker: Worker): void {
   if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -140,7 +143,7 @@ function startLoops(
   const rounds: [name: string, everyMs: number, work: () => Promise<number>][] = [
     ['relay', RELAY_MS, () => relay.run()],
     ['reconcile', RECONCILE_MS, reconcile],
-    ['events', EVENTS_MS, () => applyDueEvents(db, EVENTS_PER_ROUND).then(onlyFull)],
+    ['events', EVENTS_MS, () => applyFullRounds(db)],
     ['upkeep', UPKEEP_MS, () => runUpkeep(db).then(() => 0)],
   ];
   return rounds.map(([name, everyMs, work]) => startLoop({ name, everyMs, work, logger }));

@@ -53,7 +53,7 @@ export interface WorkerOptions {
   connection: NativeConnection;
   namespace: string;
   deps: ActivityDeps;
-  /** Lane turns at a time; each keeps two micro-batches with the vendor. */
+  /** Lane turns at a time: those of sixteen large campaigns. How much they do at once is up to `FairShare`. */
   maxLaneTurns?: number;
 }
 

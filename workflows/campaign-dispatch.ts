@@ -156,8 +156,13 @@ function createLanes({ companyId, executionId }: CampaignDispatchInput) {
       );
       if (missing.length === 0) return;
       // A run that began before 0.2.0 has waited for each before the next.
-      if (patched('lanes_together')) await Promise.all(missing.map(start));
-      else for (const lane of missing) await start(lane);
+      if (!patched('lanes_together')) for (const lane of missing) await start(lane);
+      else {
+        // All of them, so that none is still being started when this is tried again.
+        const begun = await Promise.allSettled(missing.map(start));
+        const failed = begun.find((one) => one.status === 'rejected');
+        if (failed !== undefined) throw failed.reason;
+      }
     },
     /** Some lane has ended, so there is something to start or to finish. */
     needStart: (): boolean => stopped.size > 0 || running.size === 0,

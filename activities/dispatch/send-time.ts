@@ -18,7 +18,10 @@ export function closedZones({ plan }: Schedule, atMs: number): ClosedZone[] {
     .filter(({ opensAtMs }) => opensAtMs !== atMs);
 }
 
-/** What closes zones at this moment: the company's quiet hours, unless the campaign's own window closes one of them as well. */
+/**
+ * What closes zones at this moment: the company's quiet hours, unless the campaign's own window closes one of them as
+ * well; `send_window` where nothing is closed any more.
+ */
 export function closedBy(schedule: Schedule, atMs: number): 'send_window' | 'quiet_hours' {
   const { sendWindow } = schedule.plan;
   const closed = closedZones(schedule, atMs);

@@ -11,7 +11,7 @@ export interface ScenarioLine {
   failed: number;
   skipped: number;
   unknown: number;
-  /** Of them, those at a vendor with neither keys nor a look-up. */
+  /** Those at a vendor with neither keys nor a look-up, beside them. */
   unknownAllowed: number;
   cancelled: number;
   lost: number;
@@ -99,6 +99,7 @@ export class Score {
       scenario,
       seed,
       ...this.#people,
+      unknown: this.#people.unknown - this.#unknownAllowed,
       unknownAllowed: this.#unknownAllowed,
       lost: this.#lost,
       duplicated: this.#duplicated,
@@ -126,7 +127,7 @@ export function summarize(lines: readonly ScenarioLine[]): SummaryLine {
     duplicated: sum((line) => line.duplicated),
     overspentCents: sum((line) => line.overspentCents),
     sentAfterPause: sum((line) => line.sentAfterPause),
-    unknown: sum((line) => line.unknown - line.unknownAllowed),
+    unknown: sum((line) => line.unknown),
     unknownAllowed: sum((line) => line.unknownAllowed),
     recoveredSecondsMax: Math.max(0, ...lines.map((line) => line.recoveredSeconds)),
     broken: lines.filter((line) => line.broken !== undefined).length,

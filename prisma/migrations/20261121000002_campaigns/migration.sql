@@ -27,6 +27,8 @@ CREATE TABLE audiences (
   UNIQUE (company_id, id)
 );
 CREATE INDEX ON audiences (company_id, campaign_id);
+-- By which the tests of a person are counted.
+CREATE INDEX ON audiences (company_id, created_by, id DESC) WHERE source = 'test';
 
 CREATE TABLE audience_rejects (
   company_id uuid NOT NULL,

@@ -76,7 +76,7 @@ export class Model extends ModelWorkers {
     const { scene, companyId } = this.races[0]!;
     const route = { companyId, credentialId: scene.credentialId, provider: 'sandbox' };
     await storeEvents(db, route, this.vendor.events());
-    const picked = await applyDueEvents(db, 100);
+    const { picked } = await applyDueEvents(db, 100);
     this.note(`events: ${picked}`);
   }
 
