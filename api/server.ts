@@ -1,7 +1,4 @@
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Config } from '../config';
 import { openDatabase, type Database } from '../prisma/client';
 import { createEncryption } from '../prisma/encryption';
@@ -9,6 +6,7 @@ import { createLogger, type Logger } from '../telemetry';
 import type { ProbeAnswer } from '../telemetry/probes';
 import { scrape } from '../telemetry/scrape';
 import { createEngine } from './engine';
+import { startHttpServer } from './http-server';
 import { createListener } from './listener';
 
 export interface RunningApi {
@@ -17,7 +15,7 @@ export interface RunningApi {
   metrics(): Promise<ProbeAnswer>;
   /**
    * Says "draining" at `/readyz` for `drainMs` (default 0), so that balancers send requests elsewhere; then takes no
-   * more, lets the running ones end and closes the pools.
+   * more connections, lets each end with an answer and closes the pools.
    */
   stop(drainMs?: number): Promise<void>;
 }
@@ -46,12 +44,9 @@ export async function startApi(config: Config, parts: ServerParts = {}): Promise
   const encryption = createEncryption(config.ENCRYPTION_KEY);
   let draining = false;
   const isDraining = (): boolean => draining;
-  const server = createServer(
-    createListener({ config, db, engine, encryption, logger, isDraining }),
-  );
-  server.listen(config.PORT, config.HOST);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const listener = createListener({ config, db, engine, encryption, logger, isDraining });
+  const server = await startHttpServer(listener, { host: config.HOST, port: config.PORT });
+  const { port } = server;
   logger.info({ port }, 'api listening');
   return {
     url: `http://127.0.0.1:${port}`,
@@ -59,11 +54,7 @@ export async function startApi(config: Config, parts: ServerParts = {}): Promise
     async stop(drainMs = 0) {
       draining = true;
       await delay(drainMs);
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      const cut = setTimeout(() => server.closeAllConnections(), 10_000);
-      await closed;
-      clearTimeout(cut);
+      await server.close();
       await engine.close();
       if (parts.db === undefined) await db.close();
     },

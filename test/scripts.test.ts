@@ -65,6 +65,36 @@ test('npm start says in one line that there is no build yet, and starts the one 
   expect(after).toMatchObject({ status: 0, out: "[ 'worker' ]\n" });
 });
 
+test('a SIGTERM to npm start reaches what it has started, which ends as it would alone', async () => {
+  const checkout = join(folder, 'running');
+  mkdirSync(join(checkout, 'dist'), { recursive: true });
+  copyFileSync(join(ROOT, 'package.json'), join(checkout, 'package.json'));
+  writeFileSync(
+    join(checkout, 'dist/start.js'),
+    `process.once('SIGTERM', () => { console.log('drained'); process.exit(0); });
+    setTimeout(() => console.log('never told'), 10_000);
+    console.log('running');`,
+  );
+  const { PATH, HOME } = process.env;
+  const env = { PATH, HOME };
+  const npm = spawn('npm', ['--silent', 'start', '--', 'api'], { cwd: checkout, env });
+  let out = '';
+  npm.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+    if (out === 'running\n') npm.kill('SIGTERM');
+  });
+  const status = await new Promise((resolve) => npm.on('close', resolve));
+  expect({ status, out }).toEqual({ status: 0, out: 'running\ndrained\n' });
+});
+
+test('a bench that there is none of is named, before what there is', async () => {
+  const { status, err } = await run('dev/bench/main.ts', 'nosuch');
+  expect(status).toBe(64);
+  expect(err).toMatch(
+    /^"nosuch" is no bench; there are dispatch, audience, webhooks, fairness, control\.$/m,
+  );
+});
+
 test('a file that is not there, or is a folder, is refused in one line before anything is started', async () => {
   expect(await run('dev/demo/main.ts', '--csv', join(folder, 'nope.csv'))).toEqual({
     status: 66,

@@ -54,8 +54,13 @@ async function main([bench, ...args]: string[]): Promise<void> {
       console.log(JSON.stringify(report));
       return;
     }
-    default:
+    case undefined:
       throw new RegenteError('VALIDATION', USAGE);
+    default:
+      throw new RegenteError(
+        'VALIDATION',
+        `"${bench}" is no bench; there are ${[...USAGES.keys()].join(', ')}.\n${USAGE}`,
+      );
   }
 }
 
