@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { createWebhookAccounts } from '../api/webhooks/accounts';
 import { createWebhookIntake } from '../api/webhooks/intake';
 import { signWebhook } from '../dev/sandbox/webhooks';
@@ -93,6 +93,53 @@ describe('callbacks that come at once', () => {
       two.store(route, events.toReversed()),
     ]);
     expect(stored[0] + stored[1]).toBe(500);
+  });
+});
+
+describe('an event that cannot be stored as it is', () => {
+  test.each<[string, Partial<InboxEvent>]>([
+    ['an id too long for an index', { eventId: randomBytes(6_000).toString('hex') }],
+    ['an id of the vendor that is too long', { providerId: 'p'.repeat(501) }],
+    ['a reference that is too long', { reference: 'r'.repeat(501) }],
+    ['half of a surrogate pair', { eventId: '\ud800x' }],
+    ['a year far ahead', { occurredAt: new Date('+275760-09-13T00:00:00.000Z') }],
+    ['a year before the first', { occurredAt: new Date('-200000-01-01T00:00:00.000Z') }],
+  ])('is refused for %s, and costs the others nothing', async (_, over) => {
+    const route = await newRoute();
+    const { store } = createWebhookIntake(field.db);
+    const [one, odd, other] = await Promise.allSettled([
+      store(route, [event()]),
+      store(route, [event(over)]),
+      store(route, [event()]),
+    ]);
+    expect([one, other].map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    expect(odd).toMatchObject({ status: 'rejected', reason: { code: 'VALIDATION' } });
+    expect((await inbox(route)).events).toBe(2);
+  });
+
+  test('is stored at the limits: the longest ids in any script, the first and the last year', async () => {
+    const route = await newRoute();
+    const { store } = createWebhookIntake(field.db);
+    const eventId = Array.from({ length: 500 }, () =>
+      String.fromCharCode(randomInt(0x4e00, 0x9fff)),
+    ).join('');
+    const dates = ['0001-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z'];
+    const events = dates.map((date, i) =>
+      event({ eventId: `${i}${eventId.slice(1)}`, occurredAt: new Date(date) }),
+    );
+    expect(await store(route, events)).toBe(2);
+  });
+
+  test('is stored with the beginning of an error code that is too long', async () => {
+    const route = await newRoute();
+    const { store } = createWebhookIntake(field.db);
+    expect(await store(route, [event({ errorCode: `${'e'.repeat(199)}😀` })])).toBe(1);
+    const rows = await query<{ error_code: string }>(
+      field.adminUrl,
+      'SELECT error_code FROM webhook_inbox WHERE credential_id = $1',
+      [route.credentialId],
+    );
+    expect(rows).toEqual([{ error_code: `${'e'.repeat(199)}\ufffd` }]);
   });
 });
 

@@ -69,12 +69,11 @@ beforeEach(() => {
   unwritable = null;
 });
 
-const eventsOf = (): string =>
-  JSON.stringify({
-    events: [
-      { eventId: randomUUID(), status: 'delivered', occurredAt: new Date().toISOString(), id: 'v' },
-    ],
-  });
+const eventsOf = (over: Record<string, string> = {}): string => {
+  const occurredAt = new Date().toISOString();
+  const event = { eventId: randomUUID(), status: 'delivered', occurredAt, id: 'v', ...over };
+  return JSON.stringify({ events: [event] });
+};
 
 interface Delivery {
   at?: Listening;
@@ -127,6 +126,14 @@ test.each<[string, () => Delivery, number]>([
   ['one signed with another secret', () => ({ secret: 'adivinhado' }), 401],
   ['one that is not what the vendor documents', () => ({ body: '{"events":[7]}' }), 400],
   ['one of no JSON at all', () => ({ body: '<events/>' }), 400],
+  ['a genuine one behind a byte order mark', () => ({ body: `\ufeff${eventsOf()}` }), 400],
+  ['one of an id too long to store', () => ({ body: eventsOf({ eventId: 'e'.repeat(501) }) }), 400],
+  ['one of half a surrogate pair', () => ({ body: eventsOf({ eventId: '\ud800x' }) }), 400],
+  [
+    'one of no usual year',
+    () => ({ body: eventsOf({ occurredAt: '+275760-09-13T00:00:00.000Z' }) }),
+    400,
+  ],
   ['one to another vendor', () => ({ to: path.replace('sandbox', 'twilio') }), 404],
   ['one to nobody', () => ({ to: '/v1/webhooks/sandbox/nobody' }), 404],
   ['one of more than 1 MB', () => ({ body: eventsOf() + ' '.repeat(BODY_LIMIT_BYTES) }), 413],

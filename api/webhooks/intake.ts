@@ -1,9 +1,10 @@
 import type { Database } from '../../prisma/client';
 import { storeEvents, type InboxEvent, type WebhookRoute } from '../../prisma/delivery-events';
 import { sqlState } from '../../prisma/errors';
+import { storable } from './storable';
 
 export interface WebhookIntake {
-  /** Answers, once they are committed, how many of the events were new. Throws as the database does. */
+  /** Answers, once they are committed, how many of the events were new. Throws VALIDATION, and as the database does. */
   store(route: WebhookRoute, events: readonly InboxEvent[]): Promise<number>;
 }
 
@@ -47,7 +48,7 @@ export function createWebhookIntake(db: Database): WebhookIntake {
     store: (route, events) =>
       new Promise((resolve, reject) => {
         if (events.length === 0) return resolve(0);
-        const callback = { events, resolve, reject };
+        const callback = { events: events.map(storable), resolve, reject };
         const running = queues.get(route.credentialId);
         if (running !== undefined) {
           running.waiting.push(callback);
@@ -92,7 +93,8 @@ async function storeAlone(db: Database, route: WebhookRoute, callback: Callback)
   await storeTogether(db, route, [callback]).catch(callback.reject);
 }
 
-/** Class 22: a value that the database cannot take. */
+/** Class 22: a value that the database cannot take. 54000: one that is too long for an index. */
 function isData(error: unknown): boolean {
-  return sqlState(error)?.startsWith('22') === true;
+  const state = sqlState(error);
+  return state?.startsWith('22') === true || state === '54000';
 }

@@ -25,7 +25,8 @@ export function webhookRoutes(receiver: WebhookReceiver) {
     const stored = await receiver.receive({
       ...c.req.valid('param'),
       headers: Object.fromEntries(c.req.raw.headers),
-      rawBody: await c.req.text(),
+      // As the bytes came: `text()` would leave out a byte order mark, and the signature is over that too.
+      rawBody: Buffer.from(await c.req.arrayBuffer()).toString(),
     });
     return c.json({ stored }, 200);
   });
