@@ -5,6 +5,7 @@ import type { ComposedMessage } from './campaign-messages';
 import { addressKind, type Channel } from './channels';
 import { normalizeName } from './column-names';
 import { RegenteError } from './errors';
+import { nextAllowed, type QuietHours } from './send-windows';
 
 /** In any 24 hours: enough to look at texts on several phones, far too few to be a campaign. */
 export const MAX_TEST_SENDS = { campaign: 20, person: 40 } as const;
@@ -32,6 +33,20 @@ export function requireTestLeft(
     details: { maxTestSends, availableAt },
     retryAfterMs: freeMs - nowMs,
   });
+}
+
+/** A test that has not gone out by then never does: nobody wants it at eight the next morning. */
+export const TEST_LIFE_MS = 10 * 60_000;
+
+/** Throws CONFLICT for a test that would be over before the company's quiet hours are. */
+export function requireAwake(quiet: QuietHours | null, zone: string, nowMs: number): void {
+  const endsMs = nextAllowed(nowMs, zone, null, quiet);
+  if (quiet === null || endsMs === null || endsMs < nowMs + TEST_LIFE_MS) return;
+  throw new RegenteError(
+    'CONFLICT',
+    `The company's quiet hours last until ${quiet.end} (${zone}); nothing is sent before.`,
+    { details: { availableAt: new Date(endsMs).toISOString() } },
+  );
 }
 
 /** Whose values a test shows, as the caller wrote them. */

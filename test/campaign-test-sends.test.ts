@@ -1,3 +1,6 @@
+import { DateTime } from 'luxon';
+import { requireAwake } from '../domain/campaign-test-sends';
+import { RegenteError } from '../domain/errors';
 import type { Answer } from './support/api';
 import { startTestApi, type TestApi } from './support/api';
 import { startCampaigner, type Campaigner } from './support/campaigns';
@@ -49,6 +52,39 @@ test('says that there is no text to test, rather than asking for a value', async
   const id = await own.draft({ recipients: 0, fields: { baseMessage: null } });
   const { status, body } = await send(id, { to: '+5511988881234' });
   expect([status, body.errors[0].pointer]).toEqual([400, '/baseMessage']);
+});
+
+test('is refused in the company’s quiet hours, with their end, unless that comes before the test is over', () => {
+  const quiet = { start: '22:00', end: '08:00' };
+  const at = (utc: string) => () =>
+    requireAwake(quiet, 'America/Sao_Paulo', Date.parse(`2026-11-21T${utc}Z`));
+  expect(at('05:00:00')).toThrow(
+    expect.objectContaining({
+      code: 'CONFLICT',
+      message: expect.stringContaining('until 08:00 (America/Sao_Paulo)'),
+      details: { availableAt: '2026-11-21T11:00:00.000Z' },
+    }),
+  );
+  expect(at('10:49:00')).toThrow(RegenteError);
+  for (const utc of ['10:51:00', '11:00:00', '20:00:00']) expect(at(utc)).not.toThrow();
+});
+
+test('a test in the quiet hours is answered 409', async () => {
+  const quiet = await startCampaigner(api, api.second);
+  const { tenant } = quiet;
+  const id = await quiet.draft();
+  const inMinutes = (minutes: number): string =>
+    DateTime.now().setZone('America/Sao_Paulo').plus({ minutes }).toFormat('HH:mm');
+  await query(
+    api.database.adminUrl,
+    `UPDATE companies SET settings = settings || jsonb_build_object('quietHours', $2::jsonb) WHERE id = $1`,
+    [tenant.companyId, JSON.stringify({ start: inMinutes(-60), end: inMinutes(60) })],
+  );
+  const { status, body } = await quiet.call('POST', `/${id}/test-send`, tenant.director, {
+    to: '+5511988881234',
+  });
+  expect([status, body.code]).toEqual([409, 'CONFLICT']);
+  expect(body.detail).toContain('quiet hours last until');
 });
 
 test('twenty in 24 hours are all that a campaign has, also of many at once; then one is free again', async () => {

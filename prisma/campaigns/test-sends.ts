@@ -7,8 +7,10 @@ import {
 import { createComposer } from '../../domain/campaign-messages';
 import {
   MAX_TEST_SENDS,
+  requireAwake,
   requireTestLeft,
   requireText,
+  TEST_LIFE_MS,
   testRecipient,
   type TestPerson,
 } from '../../domain/campaign-test-sends';
@@ -23,9 +25,6 @@ import type { TenantTx } from '../tenant';
 import { notReady } from './offers';
 import { getCampaign, identitiesOf, type CampaignActor } from './scope';
 import { channelOf, planOf, readSource, sourceProblems, type CampaignSource } from './sources';
-
-/** A test that has not gone out by then never does: nobody wants it at eight the next morning. */
-const TEST_LIFE_MS = 10 * 60_000;
 
 /**
  * Sends the campaign's message to one address: an execution of its own with an audience of one, through the same
@@ -49,6 +48,7 @@ export async function openTestSend(
   if (credential === null || problems.length > 0) throw notReady(problems);
   const plan = { ...planOf(source), throttle: { type: 'none' as const }, sendWindow: null };
   const person = await personOf(tx, source, input);
+  requireAwake(plan.quietHours, person.timeZone, Date.now());
   const text = requireText(createComposer(plan.message)(person));
   const units = broker.billingUnit === 'segment' ? smsSegments(text).segments : 1;
   const { companyId } = campaign;
