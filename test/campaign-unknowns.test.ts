@@ -94,7 +94,7 @@ test('a decision is audited with its counts, its reason and the first of its peo
   const lines = await auditOf(api.deps.db, own.tenant.companyId, scene.id);
   const line = lines.at(-1);
   expect(line).toMatchObject({
-    action: 'campaign.resolve-unknown',
+    action: 'campaign.resolve_unknown',
     actorId: own.approver.id,
     changes: {
       before: { state: 'PROCESSING' },
@@ -141,7 +141,7 @@ test('a repeated request with its key is answered as the first one and decides n
   expect(second.body).toEqual(first.body);
   expect(first.body.decided.failed).toBe(1);
   const lines = await auditOf(api.deps.db, own.tenant.companyId, scene.id);
-  expect(lines.filter(({ action }) => action === 'campaign.resolve-unknown')).toHaveLength(1);
+  expect(lines.filter(({ action }) => action === 'campaign.resolve_unknown')).toHaveLength(1);
 });
 
 test('only whoever may approve decides, and another company’s campaign is not there', async () => {

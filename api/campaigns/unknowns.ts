@@ -84,7 +84,7 @@ async function auditResolved(
   const { positions, ...filter } = only;
   const asked = { ...filter, ...(positions === undefined ? {} : { positions: positions.length }) };
   await audit({
-    action: 'campaign.resolve-unknown',
+    action: 'campaign.resolve_unknown',
     entityType: 'campaign',
     entityId: id,
     before: { state: before },
