@@ -97,10 +97,8 @@ export const Environment = z.object({
     .default(2 * 1024 ** 3)
     .describe('The most bytes of an audience file, unpacked.'),
   DISPATCH_LANES: whole(1, 64)
-    .default(16)
-    .describe(
-      'The most streams of a campaign side by side; it has one for 16 batches, at least four, never more than batches.',
-    ),
+    .default(4)
+    .describe('The most streams of a campaign side by side: four for each worker process.'),
   DISPATCH_BATCH_SIZE: whole(1, 5_000)
     .default(1_000)
     .describe('People of a batch, for whom money is reserved at once.'),

@@ -42,7 +42,7 @@ test('three variables are needed, everything else has a default or may be missin
     API_REQUESTS_PER_MINUTE: 1_200,
     AUDIENCE_MAX_ROWS: 5_000_000,
     AUDIENCE_MAX_BYTES: 2_147_483_648,
-    DISPATCH_LANES: 16,
+    DISPATCH_LANES: 4,
     DISPATCH_BATCH_SIZE: 1_000,
     DISPATCH_MICRO_BATCH: 200,
     DISPATCH_LEASE_MS: 4_000,
