@@ -20,7 +20,7 @@ RUN npm pkg delete devDependencies dependencies.prisma dependencies.tsx \
 
 FROM node:24.20.0-trixie-slim
 # The flag of `npm start`: what is under way outlives the default young generation, and would be copied again and again.
-ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=64
+ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=32
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules

@@ -72,7 +72,7 @@ test('a SIGTERM to npm start reaches what it has started, which ends as it would
   writeFileSync(
     join(checkout, 'dist/start.js'),
     `process.once('SIGTERM', () => { console.log('drained'); process.exit(0); });
-    setTimeout(() => console.log('never told'), 10_000);
+    setInterval(() => {}, 10_000);
     console.log('running');`,
   );
   const { PATH, HOME } = process.env;

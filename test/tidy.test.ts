@@ -114,6 +114,7 @@ describe('tests', () => {
   test('wait for conditions, but for these that nothing could tell when to go on', () => {
     const timed = {
       'test/faults-pause.test.ts': 'PAUSED promises a silence, and a silence has only a length',
+      'test/http-server.test.ts': 'answers after a moment, as something that asks a database does',
       'test/people-notices.test.ts': 'waits as long as the failure asks for, as the engine does',
       'test/support/model/index.ts': 'waits as long as the claim says, as a lane does',
       'test/support/until.ts': 'looks again and again until the condition holds',
