@@ -79,6 +79,9 @@ export interface TransitionResult {
   isTest: boolean;
 }
 
+/** The root reads the state after these by itself; told of its own end, it would be started again. */
+const OF_THE_ROOT: ReadonlySet<ExecutionVerb> = new Set(['start', 'finish', 'cancelled', 'failed']);
+
 /** Takes the execution's lock alone: no mark begins or is under way while it is held. */
 export async function lockExecution(tx: TenantTx, executionId: string): Promise<void> {
   await tx.$executeRaw`SELECT pg_advisory_xact_lock(execution_lock(${executionId}::uuid))`;
@@ -86,7 +89,7 @@ export async function lockExecution(tx: TenantTx, executionId: string): Promise<
 
 /**
  * The one way in which an execution's state changes: under its lock, by compare-and-set on the version, together with
- * the campaign's state and the outbox row that tells the engine to look again.
+ * the campaign's state and, unless its root made the change, the outbox row that tells the root to look again.
  * Throws NOT_FOUND, or CONFLICT with the states from which the verb is allowed.
  */
 export async function transitionExecution(
@@ -135,7 +138,7 @@ export async function transitionExecution(
       },
     });
   }
-  await tellEngine(tx, row.companyId, executionId);
+  if (!OF_THE_ROOT.has(verb)) await tellEngine(tx, row.companyId, executionId);
   const { controlVersion, campaignId } = updated;
   return { before, after, controlVersion, campaignId, isTest };
 }

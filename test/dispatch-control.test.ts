@@ -5,6 +5,7 @@ import { withTenant } from '../prisma/tenant';
 import { auditOf } from './support/audit';
 import { expectBooksAgree } from './support/books';
 import { query } from './support/database';
+import { createScene, openTestExecution } from './support/executions';
 import {
   accepted,
   claim,
@@ -240,4 +241,13 @@ test('a change of state and its note to the engine are one: neither without the 
   expect([await stateOf(race), await notes()]).toEqual(['PROCESSING', before]);
   await move(shop.db, race, 'pause');
   expect([await stateOf(race), await notes()]).toEqual(['PAUSING', before + 1]);
+});
+
+test('a change that the root makes itself leaves no note: it reads the state anyway', async () => {
+  const scene = await createScene(shop);
+  const executionId = await openTestExecution(shop, scene, { recipients: 1 });
+  const notes = `SELECT count(*)::int AS left FROM outbox WHERE subject_id = '${executionId}'`;
+  const opened = await query(shop.adminUrl, notes);
+  await move(shop.db, { companyId: scene.companyId, executionId }, 'start');
+  expect(await query(shop.adminUrl, notes)).toEqual(opened);
 });

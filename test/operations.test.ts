@@ -161,7 +161,7 @@ test('an operator finds a campaign in the engine by company, campaign and state,
     for await (const { workflowId } of workflow.list({ query: wanted })) found.push(workflowId);
     return found.length > 0;
   });
-  expect(found[0]).toBe(`campaign-dispatch:${campaign.executionId}`);
+  expect(found).toEqual([`campaign-dispatch:${campaign.executionId}`]);
   const { currentDetails } = await workflow
     .getHandle(found[0]!)
     .query<{ currentDetails: string }>('__temporal_workflow_metadata');
