@@ -1,43 +1,30 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { builtEngineFile } from '../dev/stack/engine-build';
 import { findEngineBinary } from '../dev/stack/engine-binary';
 import { downloadedEngineFile } from '../dev/stack/engine-download';
 import { thisMachine, type Machine } from '../dev/stack/machine';
+import { createFakePrograms, type FakePrograms } from './support/fake-programs';
 import { prepareEngine } from './support/prepare-engine';
 
 const FITTING = 'temporal version 1.9.1 (Server 1.32.0, UI 2.50.1)';
 const OLDER = 'temporal version 1.8.2 (Server 1.31.2, UI 2.49.1)';
 
+let programs: FakePrograms;
 let folder: string;
 let bin: string;
 let lines: string[];
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'regente-test-'));
-  bin = join(folder, 'bin');
-  mkdirSync(bin);
+  programs = createFakePrograms();
+  ({ folder, bin } = programs);
   lines = [];
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => programs.remove());
 
-/** A real program that does what `body` says. */
-function program(path: string, body: string): string {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
-  return path;
-}
+const program = (path: string, body: string): string => programs.program(path, body);
 
 const temporal = (path: string, version: string): string => program(path, `echo '${version}'`);
 
@@ -61,16 +48,7 @@ function machine(
   env: Record<string, string> = {},
   download: Machine['download'] = () => Promise.reject(new Error('no network here')),
 ): Machine {
-  const real = thisMachine({ PATH: [bin, '/usr/bin', '/bin'].join(delimiter), ...env });
-  return {
-    ...real,
-    platform: 'linux',
-    arch: 'x64',
-    cache: join(folder, 'cache'),
-    // Only what the test put there; the machine's own `temporal` or `go` must not decide.
-    findOnPath: (name) => (existsSync(join(bin, name)) ? join(bin, name) : null),
-    download,
-  };
+  return { ...programs.machine(env), platform: 'linux', arch: 'x64', download };
 }
 
 const find = (on: Machine) => findEngineBinary(on, (line) => lines.push(line));

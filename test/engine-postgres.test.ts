@@ -1,29 +1,22 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { engineConfig } from '../dev/stack/engine-postgres-config';
 import { findEngineServer } from '../dev/stack/engine-server';
-import { thisMachine, type Machine } from '../dev/stack/machine';
+import { createFakePrograms, type FakePrograms } from './support/fake-programs';
 
+let programs: FakePrograms;
 let folder: string;
-let bin: string;
 let lines: string[];
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'regente-test-'));
-  bin = join(folder, 'bin');
-  mkdirSync(bin);
+  programs = createFakePrograms();
+  folder = programs.folder;
   lines = [];
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => programs.remove());
 
-/** A real program that does what `body` says. */
-function program(name: string, body: string): string {
-  const path = join(bin, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `#!/bin/sh\n${body}\n`, { mode: 0o755 });
-  return path;
-}
+const program = (name: string, body: string): string =>
+  programs.program(join(programs.bin, name), body);
 
 /** A Go that "builds" whatever it is asked for and writes down what that was. */
 const go = (): string =>
@@ -34,14 +27,7 @@ while [ "$1" != -o ]; do shift; done
 mkdir -p "$(dirname "$2")" && echo "$3" > "$2" && echo "$3" >> '${folder}/builds'`,
   );
 
-/** This machine with its own PATH and cache. */
-const machine = (): Machine => ({
-  ...thisMachine({ PATH: [bin, '/usr/bin', '/bin'].join(delimiter) }),
-  cache: join(folder, 'cache'),
-  findOnPath: (name) => (existsSync(join(bin, name)) ? join(bin, name) : null),
-});
-
-const find = () => findEngineServer(machine(), (line) => lines.push(line));
+const find = () => findEngineServer(programs.machine(), (line) => lines.push(line));
 
 describe('the server and its tool', () => {
   test('on PATH are used when both are 1.32.x', async () => {
