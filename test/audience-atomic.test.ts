@@ -128,6 +128,22 @@ describe('an upload is whole or not at all', () => {
     expect(await answer).toBe(200);
     expect((await desk.get(id)).body.audience).toMatchObject({ recipients: MANY });
   });
+
+  test('one whose process has died makes way after fifteen seconds without a sign of it', async () => {
+    const id = await desk.draft();
+    const silentFor = (time: string): Promise<unknown> =>
+      query(
+        desk.api.database.adminUrl,
+        `INSERT INTO audiences (company_id, campaign_id, source, updated_at)
+           SELECT company_id, id, 'csv', now() - $2::interval FROM campaigns WHERE id = $1`,
+        [id, time],
+      );
+    await silentFor('16 seconds');
+    expect(await desk.put(id, csvOf(3))).toMatchObject({ status: 200 });
+    await silentFor('10 seconds');
+    expect(await desk.put(id, csvOf(4))).toMatchObject({ status: 409 });
+    expect((await desk.get(id)).body.audience).toMatchObject({ recipients: 3 });
+  });
 });
 
 test('a client whose file is refused before its end goes on with its connection', async () => {

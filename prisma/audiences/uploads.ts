@@ -13,8 +13,11 @@ import { uploadLost, type UploadKey } from './chunks';
 import type { LoadedAudience } from './loader';
 import { termsOf, termsVersion } from './terms';
 
-/** An upload that gave no sign for so long has died with its process; one that lives gives one every second. */
-export const STALE_AFTER_S = 60;
+/**
+ * An upload that gave no sign for so long has died with its process, and another may take its place; one that lives
+ * gives one every second. As long as for an abandoned key (prisma/idempotency-keys.ts): a repetition waits for both.
+ */
+const STALE_AFTER_S = 15;
 
 /** A running upload, and what its rows are read for. */
 export interface AudienceUpload extends UploadKey {
