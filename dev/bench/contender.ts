@@ -51,6 +51,7 @@ export interface SizingFigures {
   postgresCpuSecondsPerMillion: number | null;
   /** How long a reader waited for the campaign's progress meanwhile. */
   progressMsP50: number;
+  progressMsP99: number;
   progressMsMax: number;
 }
 

@@ -5,6 +5,7 @@ import { createRandom } from '../chaos/random';
 import { until } from '../chaos/until';
 import type { RemoteSandbox } from '../sandbox/remote';
 import type { ControlBenchOptions } from './options/control';
+import { quantile } from './quantile';
 
 export interface ControlReport {
   pauses: number;
@@ -135,10 +136,4 @@ export function summarizePauses(pauses: readonly Pause[], calls: readonly number
     ),
     sentAfterPause: each.reduce((sum, { late }) => sum + late, 0),
   };
-}
-
-/** The least value that this part of them does not exceed. */
-function quantile(values: readonly number[], part: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? 0;
 }

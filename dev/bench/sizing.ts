@@ -4,6 +4,7 @@ import type { SizingFigures } from './contender';
 import { readHistories } from './engine-histories';
 import { processorSeconds, processorSecondsWithChildren } from './processor-time';
 import { watchProgress } from './progress';
+import { quantile } from './quantile';
 import type { Stage } from './stage';
 
 export interface Sizing {
@@ -37,7 +38,7 @@ export async function beginSizing(
           const since = (from: number | null, to: number | null): number | null =>
             from === null || to === null ? null : perMillion(to - from);
           const walMbPerMillion = perMillion(((await readWal(admin)) - wal) / MB);
-          const took = (await watch.stop()).sort((a, b) => a - b);
+          const took = await watch.stop();
           const lanes = await readLanes(admin, executionId);
           const histories = await readHistories(stage.temporalAddress, { executionId, lanes });
           const after = await readSizes(admin, engineDatabases);
@@ -51,8 +52,9 @@ export async function beginSizing(
             workerCpuSecondsPerMillion: since(spent.workers, now.workers),
             engineCpuSecondsPerMillion: since(spent.engine, now.engine),
             postgresCpuSecondsPerMillion: since(spent.postgres, now.postgres),
-            progressMsP50: took[Math.floor((took.length - 1) / 2)] ?? 0,
-            progressMsMax: took.at(-1) ?? 0,
+            progressMsP50: quantile(took, 0.5),
+            progressMsP99: quantile(took, 0.99),
+            progressMsMax: quantile(took, 1),
           };
         },
       };
