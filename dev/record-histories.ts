@@ -7,6 +7,7 @@ import { version } from '../package.json';
 import { readExecution, transitionExecution } from '../prisma/campaign-executions';
 import { withTenant } from '../prisma/tenant';
 import { issueToken } from '../prisma/verification-tokens';
+import { bundleChanged, type Change } from '../test/support/changed-workflows';
 import { startDispatch, type DispatchBench } from '../test/support/dispatch';
 import { createScene, openTestExecution, type ExecutionSpec } from '../test/support/executions';
 import { createCompany, createUser } from '../test/support/factories';
@@ -33,6 +34,12 @@ const FOLDER = join(__dirname, '..', 'test', 'histories');
 const SLOW = { microBatch: 5, turnMs: 40 };
 /** An engine that suggests to continue as new after a few events instead of thousands. */
 const IMPATIENT = { dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 40 } };
+/** What 0.1.0 did where 0.2.0 does something else. */
+const AS_BEFORE: Change = {
+  file: 'campaign-dispatch.ts',
+  before: "if (!patched('lanes_together')) for",
+  after: 'if (true) for',
+};
 const FIRED = 'EVENT_TYPE_TIMER_FIRED';
 const COMPLETED = 'EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED';
 const CONTINUED = 'EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW';
@@ -67,6 +74,15 @@ async function change(
   await until('some are sent', () => bench.sandbox.totals().accepted >= 5);
   await withTenant(bench.db, companyId, (tx) => transitionExecution(tx, { executionId, verb }));
   await bench.relay.run();
+}
+
+async function pause(bench: DispatchBench, campaign: Campaign): Promise<void> {
+  await change(bench, campaign, 'pause');
+  const { companyId, executionId } = campaign;
+  await until('it is paused', async () => {
+    const read = withTenant(bench.db, companyId, (tx) => readExecution(tx, executionId));
+    return (await read).state === 'PAUSED';
+  });
 }
 
 async function ended({ client }: DispatchBench, workflowId: string): Promise<void> {
@@ -111,12 +127,7 @@ async function recordCampaigns(bench: DispatchBench): Promise<void> {
   await record(bench, whole.laneId, 'campaign-lane/whole', COMPLETED);
 
   const paused = await start(bench);
-  await change(bench, paused, 'pause');
-  const { companyId, executionId } = paused;
-  await until('it is paused', async () => {
-    const read = withTenant(bench.db, companyId, (tx) => readExecution(tx, executionId));
-    return (await read).state === 'PAUSED';
-  });
+  await pause(bench, paused);
   await record(bench, paused.laneId, 'campaign-lane/paused', 'lookAgain', COMPLETED);
   await change(bench, paused, 'resume');
   await ended(bench, paused.rootId);
@@ -133,6 +144,17 @@ async function recordCampaigns(bench: DispatchBench): Promise<void> {
   bench.sandbox.configure({ outage: 'none' });
   await ended(bench, waiting.rootId);
   await record(bench, waiting.laneId, 'campaign-lane/waited', FIRED, COMPLETED);
+}
+
+/** Begun by the version before this one, paused, and resumed after a deploy. */
+async function recordUpgraded(bench: DispatchBench): Promise<void> {
+  await bench.deploy({ code: await bundleChanged(AS_BEFORE) });
+  const begun = await start(bench);
+  await pause(bench, begun);
+  await bench.deploy();
+  await change(bench, begun, 'resume');
+  await ended(bench, begun.rootId);
+  await record(bench, begun.rootId, 'campaign-dispatch/upgraded', 'finishPause', COMPLETED);
 }
 
 /** Nobody knows the execution, and no retry mends that. The root is recorded as it waits: an open run. */
@@ -203,7 +225,7 @@ async function withBench(
 async function main(): Promise<void> {
   await globalSetup();
   try {
-    await withBench({}, recordCampaigns, recordParked, recordNotice);
+    await withBench({}, recordCampaigns, recordUpgraded, recordParked, recordNotice);
     await withBench(IMPATIENT, recordContinued);
   } finally {
     await globalTeardown();

@@ -55,6 +55,8 @@ export interface WorkerOptions {
   deps: ActivityDeps;
   /** Lane turns at a time: those of sixteen large campaigns. How much they do at once is up to `FairShare`. */
   maxLaneTurns?: number;
+  /** Another bundle than this version's: a deploy in the middle of a campaign, as tests make it. */
+  workflows?: { code: string };
 }
 
 /** The two workers of a process: one that runs workflows and controls, one that calls providers. */
@@ -63,6 +65,7 @@ export async function createWorkers({
   namespace,
   deps,
   maxLaneTurns = 256,
+  workflows,
 }: WorkerOptions): Promise<Worker[]> {
   const engineLogger = installRuntime(deps.dispatch.logger);
   const activities = createActivities(deps);
@@ -78,7 +81,7 @@ export async function createWorkers({
     Worker.create({
       ...shared,
       taskQueue: CORE_QUEUE,
-      workflowBundle: await workflowBundle(engineLogger),
+      workflowBundle: workflows ?? (await workflowBundle(engineLogger)),
       // About 1 MB each; lanes and roots are few, so this is plenty.
       maxCachedWorkflows: 200,
     }),

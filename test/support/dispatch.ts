@@ -16,13 +16,15 @@ import { sandboxVendor } from '../../providers/messaging/sandbox/index';
 import { createEncryption, type Encryption } from '../../prisma/encryption';
 import { createLogger } from '../../telemetry';
 import { installRuntime } from '../../workers/runtime';
-import { createWorkers } from '../../workers/worker';
+import { createWorkers, type WorkerOptions } from '../../workers/worker';
 import { createTestDatabase, type TestDatabase } from './database';
 
 export interface DispatchBench extends TestDatabase {
   engineAddress: string;
   /** SIGKILL to the engine, and a new one at the same address that knows nothing. */
   loseEngine(): Promise<void>;
+  /** Ends the workers and starts new ones, with these workflows or with this version's. */
+  deploy(workflows?: { code: string }): Promise<void>;
   client: Client;
   sandbox: Sandbox;
   encryption: Encryption;
@@ -65,7 +67,7 @@ export async function startDispatch(
     }),
   );
   const native = await NativeConnection.connect({ address: engine.address });
-  const workers = await createWorkers({
+  const options: WorkerOptions = {
     connection: native,
     namespace: 'default',
     deps: {
@@ -85,8 +87,8 @@ export async function startDispatch(
         fromName: 'Regente',
       },
     },
-  });
-  const running = Promise.all(workers.map((worker) => worker.run()));
+  };
+  let working = await startWorkers(options);
   const connection = await Connection.connect({ address: engine.address });
   const client = new Client({ connection });
   return {
@@ -96,13 +98,19 @@ export async function startDispatch(
       await engine.kill();
       engine = await startEngine({ ...engineParts, port: first.port });
     },
+    async deploy(workflows) {
+      await working.stop();
+      working = await startWorkers({
+        ...options,
+        ...(workflows === undefined ? {} : { workflows }),
+      });
+    },
     client,
     sandbox,
     encryption,
     relay: createRelay({ db, client, logger }),
     async stop() {
-      for (const worker of workers) worker.shutdown();
-      await running;
+      await working.stop();
       await Promise.all([
         native.close(),
         connection.close(),
@@ -113,6 +121,17 @@ export async function startDispatch(
       await engine.stop();
       await database.drop();
       await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startWorkers(options: WorkerOptions): Promise<{ stop(): Promise<void> }> {
+  const workers = await createWorkers(options);
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  return {
+    async stop() {
+      for (const worker of workers) worker.shutdown();
+      await running;
     },
   };
 }
