@@ -1,4 +1,4 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy';
 
 /** What went over the wire to PostgreSQL. */
 export interface WireCounts {
@@ -10,11 +10,8 @@ export interface WireCounts {
 }
 
 /** A way to PostgreSQL that counts what passes. */
-export interface CountingProxy {
-  /** The same database, by this way. */
-  url: string;
+export interface CountingProxy extends TcpProxy {
   counts(): WireCounts;
-  close(): Promise<void>;
 }
 
 const READY_FOR_QUERY = 'Z';
@@ -24,38 +21,16 @@ const IDLE = 'I';
 const HEADER_BYTES = 5;
 
 export async function startCountingProxy(target: string): Promise<CountingProxy> {
-  const url = new URL(target);
-  const { hostname, port } = url;
-  const open = new Set<Socket>();
   const counts: WireCounts = { roundTrips: 0, statements: 0, transactions: 0 };
-  const server = createServer((near) => {
-    const far = connect(Number(port), hostname);
+  const proxy = await startTcpProxy(target, (near, far) => {
     const read = createReader(counts);
-    for (const socket of [near, far]) {
-      open.add(socket);
-      socket.setNoDelay(true);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => open.delete(socket));
-    }
     near.on('data', (chunk) => far.write(chunk));
     far.on('data', (chunk: Buffer) => {
       read(chunk);
       near.write(chunk);
     });
-    near.on('close', () => far.end());
-    far.on('close', () => near.end());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url.port = String((server.address() as AddressInfo).port);
-  url.hostname = '127.0.0.1';
-  return {
-    url: url.href,
-    counts: () => ({ ...counts }),
-    async close() {
-      for (const socket of open) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return { ...proxy, counts: () => ({ ...counts }) };
 }
 
 /** Reads the server's messages of one connection. Its first readiness ends the greeting, which nobody counts. */
