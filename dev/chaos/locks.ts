@@ -5,6 +5,8 @@ import { until } from './until';
 export interface HeldLock {
   /** Waits until a process of ours waits in a statement with this word in it; answers the name of the process. */
   waiter(part: 'api' | 'worker', word: string, withinMs?: number): Promise<string>;
+  /** Lets go on whoever waits, and takes it again behind them at once: they do this step, and wait at their next. */
+  retake(): Promise<void>;
   /** Ends the transaction: whoever waits goes on. */
   release(): Promise<void>;
 }
@@ -45,6 +47,12 @@ export async function holdLock(
         withinMs,
       );
       return name ?? '';
+    },
+    async retake() {
+      const literal = (_: string, at: string): string =>
+        holder.escapeLiteral(String(values[Number(at) - 1]));
+      // In one message: between two of them everybody would do the next step too.
+      await holder.query(`ROLLBACK; BEGIN; ${statement.replaceAll(/\$(\d)/g, literal)}`);
     },
     async release() {
       await holder.query('ROLLBACK').catch(() => undefined);

@@ -63,35 +63,33 @@ const STEPS: readonly Step[] = [
 ];
 
 /** What is to be waited for: the lock, and the function in which a worker waits for it. */
-type Trap = Pick<Step, 'fn' | 'lock'> & { values: unknown[]; withinMs?: number };
+type Trap = Pick<Step, 'fn' | 'lock'> & { values: unknown[] };
+
+const TRIES = 12;
+const TRY_MS = 5_000;
 
 /** SIGSTOP for the worker that waits there; then its statement goes on, and it does not hear of it. */
 async function freezeWaiting(
   { arena }: Run,
-  { fn, lock, values, withinMs }: Trap,
+  { fn, lock, values }: Trap,
   begin: () => Promise<unknown> = () => Promise.resolve(),
 ): Promise<string> {
   const held = await holdLock(arena.place.adminUrl, lock, values);
   try {
     await begin();
-    const name = await held.waiter('worker', fn, withinMs);
-    freeze(arena, name);
-    return name;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const name = await held.waiter('worker', fn, TRY_MS);
+        freeze(arena, name);
+        return name;
+      } catch (error) {
+        if (tries === TRIES) throw error;
+        // When it was taken, every lane may have been at another step that waits for it.
+        await held.retake();
+      }
+    }
   } finally {
     await held.release();
-  }
-}
-
-const TRIES = 12;
-
-/** The same under way: when the lock was taken, every lane may have been at another step that waits for it. */
-async function freezeWaitingSoon(run: Run, trap: Trap): Promise<string> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await freezeWaiting(run, { ...trap, withinMs: 5_000 });
-    } catch (error) {
-      if (tries === TRIES) throw error;
-    }
   }
 }
 
@@ -137,7 +135,7 @@ async function runFrozen(run: Run, step: Step): Promise<void> {
   let name = '';
   await strikeAt(run, { share, total, what: `a worker frozen ${step.about}` }, async () => {
     const { fn, lock } = step;
-    name = await freezeWaitingSoon(run, { fn, lock, values: step.values(campaign, office) });
+    name = await freezeWaiting(run, { fn, lock, values: step.values(campaign, office) });
   });
   await thawLate(run, office, campaign, name);
 }
