@@ -50,7 +50,9 @@ BEGIN
     ORDER BY d.seq LIMIT 1;
   SELECT d.* INTO b FROM dispatch_batches d
     WHERE d.execution_id = p_execution AND d.lane = p_lane AND d.seq >= first_open
-      AND (d.state = 'open' OR (d.state = 'waiting' AND d.next_due <= clock_timestamp()))
+      AND (d.state = 'open' OR (d.state = 'waiting'
+        -- Nobody is left to wait for when a callback has told that the last of them was reached.
+        AND (d.next_due <= clock_timestamp() OR (d.queued = 0 AND d.sending = 0))))
     ORDER BY d.seq LIMIT 1 FOR UPDATE;
   IF NOT FOUND THEN
     SELECT min(d.next_due) INTO due FROM dispatch_batches d
@@ -277,7 +279,8 @@ BEGIN
     RETURNING d.next_position <= d.to_position OR (d.queued > 0 AND d.next_due <= at) INTO more;
   more := coalesce(more, false);
   short := n_cut > 0;
-  IF more AND n_done = 0 AND NOT short AND p_limit > 0 THEN
+  -- Whoever was due may have been reached meanwhile, by an acceptance that came late: next_due is right again now.
+  IF more AND n_done = 0 AND NOT short AND p_limit > 0 AND (fresh OR positions IS NOT NULL) THEN
     -- Asked again, it would find the same: better a loud error than a lane that turns in a circle.
     RAISE EXCEPTION 'batch % of execution % has people to mark whom the audience lacks', p_seq, p_execution;
   END IF;
@@ -449,8 +452,15 @@ BEGIN
           ELSE d.next_due END
       FROM tally t
       WHERE d.execution_id = p_execution AND d.seq = p_seq AND t.n > 0
+      RETURNING d.*, t.left_queued
+  ), told AS (
+    INSERT INTO outbox (company_id, topic, subject_id) SELECT p_company, 'execution', p_execution
+      FROM counted d WHERE d.left_queued > 0 AND d.state = 'waiting' AND d.queued = 0 AND d.sending = 0
   )
   SELECT t.n, t.left_queued + t.left_failed + t.left_cancelled INTO changed, late FROM tally t;
+  IF late > 0 THEN
+    PERFORM spare_retried(e, p_positions);
+  END IF;
   IF changed < cardinality(p_positions) THEN
     -- A callback came first and has settled the row, perhaps without naming the vendor's id.
     UPDATE communications c SET provider_message_id = i.provider_id
@@ -472,6 +482,27 @@ BEGIN
     )
     SELECT count(*) INTO second_ids FROM second;
   END IF;
+END $$;
+
+-- Whoever of these people a retry has taken, and who turns out to have the first message, is skipped by the mark of the
+-- retry, and of the retry that has taken them from that one.
+CREATE FUNCTION spare_retried(e campaign_executions, positions int[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  WITH RECURSIVE taken AS (
+    SELECT c.retried_by AS execution_id, c.address FROM communications c
+      WHERE c.ledger_month = e.ledger_month AND c.source_id = e.id AND c.step = 0 AND c.channel = e.channel
+        AND c.position = ANY (positions) AND c.retried_by IS NOT NULL AND c.state <> 'failed'
+    UNION
+    SELECT l.retried_by, t.address FROM taken t
+        JOIN campaign_executions n ON n.id = t.execution_id
+        JOIN campaign_recipients r ON r.audience_id = n.audience_id AND r.address = t.address
+        JOIN communications l ON l.ledger_month = n.ledger_month AND l.source_id = n.id AND l.position = r.position
+          AND l.step = 0 AND l.channel = n.channel
+      WHERE l.retried_by IS NOT NULL
+  )
+  UPDATE campaign_recipients r SET skip_reason = 'late_acceptance'
+    FROM taken t JOIN campaign_executions n ON n.id = t.execution_id
+    WHERE r.audience_id = n.audience_id AND r.address = t.address;
 END $$;
 
 -- The rows of a batch in 'sending': [[position, mark_id, marked_at, call_before, credential_version, tries], ...].
@@ -687,6 +718,7 @@ DECLARE
   source record;
   reached uuid[];
   applied_ids uuid[] := '{}';
+  is_late boolean;
 BEGIN
   PERFORM set_config('app.company_id', p_company::text, true);
   SELECT array_agg(q.id) INTO ids FROM (
@@ -760,9 +792,17 @@ BEGIN
           charged_messages = d.charged_messages + t.left_sending,
           late = d.late + t.left_queued + t.left_failed + t.left_cancelled
         FROM tally t WHERE d.execution_id = source.source_id AND d.seq = ANY (source.seqs) AND d.seq = t.seq
+        RETURNING d.*, t.left_queued
+    ), told AS (
+      INSERT INTO outbox (company_id, topic, subject_id) SELECT DISTINCT p_company, 'execution', source.source_id
+        FROM counted d WHERE d.left_queued > 0 AND d.state = 'waiting' AND d.queued = 0 AND d.sending = 0
     )
-    SELECT array_agg(t.event_id) INTO reached FROM unnest(source.events) t JOIN moved m USING (position);
+    SELECT array_agg(t.event_id), bool_or(m.before = 'failed') INTO reached, is_late
+      FROM unnest(source.events) t JOIN moved m USING (position);
     applied_ids := applied_ids || reached;
+    IF is_late THEN
+      PERFORM spare_retried(e, source.positions) FROM campaign_executions e WHERE e.id = source.source_id;
+    END IF;
   END LOOP;
 
   UPDATE webhook_inbox w SET state = 'applied', applied_at = clock_timestamp(), attempts = w.attempts + 1
