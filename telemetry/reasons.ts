@@ -37,6 +37,7 @@ const GATES: ReadonlySet<string> = new Set([
   'opt_out',
   'deadline',
   'bad_row',
+  'late_acceptance',
   'send_window',
   'frequency_cap',
 ]);

@@ -22,29 +22,36 @@ afterAll(() => shop.drop());
 const DEAF = { idempotency: false, lookup: false };
 
 describe('a lost answer of the database', () => {
-  test('to a mark costs nobody their fate: they are put back and sent, though the vendor cannot be asked', async () => {
-    const proxy = await startCuttingProxy(shop.appUrl);
-    const db = openDatabase({ url: proxy.url });
-    try {
-      const race = await startRace(
-        shop,
-        { recipients: 10 },
-        await createScene(shop, { config: DEAF }),
-      );
-      const deps = { ...shop.another(), db };
-      const input = { ...race, lane: 0, fromSeq: 0 };
-      proxy.cutAfter('dispatch_mark');
-      await expect(runLaneTurn(deps, input, () => false)).rejects.toThrow();
-      expect(proxy.cuts).toBe(1);
-      expect(await countStates(shop, race.executionId)).toEqual({ queued: 10 });
-      expect(await runLaneTurn(deps, input, () => false)).toEqual({ kind: 'done' });
-      expect(await countStates(shop, race.executionId)).toEqual({ sent: 10 });
-      expect(shop.sandbox.totals()).toMatchObject({ accepted: 10, duplicated: 0 });
-    } finally {
-      await db.close();
-      await proxy.close();
-    }
-  });
+  test.each([
+    ['the database answers again at once', 0],
+    ['the database is away for longer than five seconds', 5],
+  ])(
+    'to a mark costs nobody their fate: they are put back and sent, though the vendor cannot be asked, when %s',
+    async (_when, callers) => {
+      const proxy = await startCuttingProxy(shop.appUrl);
+      const db = openDatabase({ url: proxy.url });
+      try {
+        const race = await startRace(
+          shop,
+          { recipients: 10 },
+          await createScene(shop, { config: DEAF }),
+        );
+        const deps = { ...shop.another(), db };
+        const input = { ...race, lane: 0, fromSeq: 0 };
+        proxy.cutAfter('dispatch_mark');
+        proxy.turnAwayAfterCut(callers);
+        await expect(runLaneTurn(deps, input, () => false)).rejects.toThrow();
+        expect(proxy.cuts).toBe(1);
+        expect(await countStates(shop, race.executionId)).toEqual({ queued: 10 });
+        expect(await runLaneTurn(deps, input, () => false)).toEqual({ kind: 'done' });
+        expect(await countStates(shop, race.executionId)).toEqual({ sent: 10 });
+        expect(shop.sandbox.totals()).toMatchObject({ accepted: 10, duplicated: 0 });
+      } finally {
+        await db.close();
+        await proxy.close();
+      }
+    },
+  );
 
   test('to a settle is asked for again, and the money moves once', async () => {
     const proxy = await startCuttingProxy(shop.appUrl);

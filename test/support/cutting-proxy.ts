@@ -5,13 +5,20 @@ export interface CuttingProxy extends TcpProxy {
   /** The connection that next sends these bytes is cut before it hears anything more; the server goes on. */
   cutAfter(sent: string): void;
   readonly cuts: number;
+  /** From the cut on nobody gets through until so many have tried. */
+  turnAwayAfterCut(callers: number): void;
 }
 
 export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   let pattern: string | null = null;
   let cuts = 0;
+  let toTurnAway = 0;
   const { url, close } = await startTcpProxy(target, (near, far) => {
     let isDeaf = false;
+    if (cuts > 0 && toTurnAway > 0) {
+      toTurnAway -= 1;
+      near.destroy();
+    }
     near.on('data', (chunk) => {
       if (pattern !== null && chunk.includes(pattern)) {
         pattern = null;
@@ -34,6 +41,9 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
     },
     get cuts() {
       return cuts;
+    },
+    turnAwayAfterCut: (callers) => {
+      toTurnAway = callers;
     },
   };
 }
