@@ -8,8 +8,11 @@ export interface CallFlow {
   window(withinMs: number): number;
   /** How many more; not below 0. */
   room(withinMs: number): number;
-  /** Counts messages as under way; the answer is called once, when all of them have ended. */
-  begin(count: number): () => void;
+  /**
+   * Counts messages as under way. The answer is called once, when all of them have ended, with how many the vendor has
+   * taken: how fast it turns the others away says nothing about how fast it takes them.
+   */
+  begin(count: number): (taken: number) => void;
 }
 
 /** How much the newest measurement counts. */
@@ -32,9 +35,10 @@ export function createCallFlow(
       // First come, first called: when these have ended, all that was under way before them has.
       const ahead = underWay;
       const startedMs = now();
-      return () => {
+      return (taken) => {
         underWay -= count;
-        const measured = ahead / Math.max(1, now() - startedMs);
+        if (taken === 0) return;
+        const measured = (ahead * (taken / count)) / Math.max(1, now() - startedMs);
         perMs = perMs === null ? measured : perMs + (measured - perMs) * WEIGHT;
       };
     },

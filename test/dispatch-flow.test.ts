@@ -21,7 +21,7 @@ describe('what a process hands to a vendor at once', () => {
     const { room, begin } = flow(10);
     const ended = begin(10);
     clock.nowMs += 20;
-    ended();
+    ended(10);
     expect(room(2_000)).toBe(1_000);
     begin(400);
     expect(room(2_000)).toBe(600);
@@ -32,7 +32,7 @@ describe('what a process hands to a vendor at once', () => {
     begin(90);
     const ended = begin(10);
     clock.nowMs += 100;
-    ended();
+    ended(10);
     expect(room(200)).toBe(200 - 90);
   });
 
@@ -40,16 +40,29 @@ describe('what a process hands to a vendor at once', () => {
     const { window, begin } = flow(10);
     const ended = begin(10);
     clock.nowMs += 20;
-    ended();
+    ended(10);
     begin(400);
     expect(window(2_000)).toBe(1_000);
+  });
+
+  test('does not grow by the speed at which messages are turned away', () => {
+    const { room, begin } = flow(10);
+    const ended = begin(10);
+    clock.nowMs += 1;
+    ended(0);
+    begin(0)(0);
+    expect(room(2_000)).toBe(10);
+    const half = begin(10);
+    clock.nowMs += 100;
+    half(5);
+    expect(room(2_000)).toBe(100);
   });
 
   test('never falls below its connections, however slow the vendor is', () => {
     const { room, begin } = flow(10);
     const ended = begin(10);
     clock.nowMs += 60_000;
-    ended();
+    ended(10);
     expect(room(2_000)).toBe(10);
   });
 });

@@ -30,6 +30,9 @@ export function createLease(leaseMs: number): Lease {
   return { mayBegin: () => performance.now() < monotonicEnd && Date.now() < wallEnd };
 }
 
+/** What the vendor gives only once it has dealt with a message, or may have. */
+const TAKEN: ReadonlySet<SendResult['kind']> = new Set(['accepted', 'rejected', 'ambiguous']);
+
 export interface MarkedCall {
   markId: string;
   lease: Lease;
@@ -54,15 +57,18 @@ export async function callAndSettle(
     attributes: { provider: account.provider.name, messages: messages.length },
   } as const;
   const context = { mayBegin: call.lease.mayBegin, requestTimeoutMs: settings.providerTimeoutMs };
-  const results = await traced(span, () =>
-    account.provider.send(
-      messages.map(({ message }) => message),
-      context,
-    ),
-  ).finally(() => {
-    ended();
+  let results: readonly SendResult[] = [];
+  try {
+    results = await traced(span, () =>
+      account.provider.send(
+        messages.map(({ message }) => message),
+        context,
+      ),
+    );
+  } finally {
+    ended(results.filter(({ kind }) => TAKEN.has(kind)).length);
     measured();
-  });
+  }
   const endedAtMs = performance.now();
   const report = assess(turn, results);
   const retryInMs = 'waitMs' in report ? report.waitMs : 0;
