@@ -1,4 +1,5 @@
 import { signWebhook } from '../dev/sandbox/webhooks';
+import { readProjectFile } from './support/project-files';
 import { RegenteError } from '../domain/errors';
 import { vendorFor } from '../providers/messaging';
 
@@ -105,6 +106,16 @@ describe('config', () => {
       echoesReference: true,
     });
     expect(vendor.parseConfig(vendor.parseConfig(valid))).toEqual(vendor.parseConfig(valid));
+  });
+
+  test('has the fields and defaults that docs/providers.md lists', () => {
+    const listed = readProjectFile('docs/providers.md').matchAll(/^\| `(\w+)` +\| `?(\w+)`? /gm);
+    const fields = [...listed].map(([, field, value = '']) => [field, value]);
+    const parsed = Object.entries(vendor.parseConfig(valid)).map(([field, value]) => [
+      field,
+      field in valid ? 'needed' : String(value),
+    ]);
+    expect(fields).toEqual(parsed);
   });
 
   test('everything wrong is told at once, by pointer and without its value', () => {
