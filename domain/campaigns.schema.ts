@@ -125,7 +125,10 @@ export const ResolveUnknownInput = z.strictObject({
         .min(1)
         .max(MOST_POSITIONS)
         .optional()
-        .describe('As the list of people shows them, with their `executionId`.'),
+        .describe(
+          'From 0, as the list of people (`position`) and the report (`posicao`) show them, with their `executionId` ' +
+            '(`execucao`).',
+        ),
       reason: plainText(200).optional().describe("The message's, as `no_answer`."),
     })
     .refine(({ executionId, positions }) => positions === undefined || executionId !== undefined, {

@@ -63,6 +63,21 @@ const resolve = (
 const get = (id: string, path = '') => ok(own.call('GET', `/${id}${path}`, own.approver));
 const finish = ({ race }: Case): Promise<unknown> => move(api.deps.db, race, 'finish');
 
+test('a line of the report names whom a decision takes', async () => {
+  const scene = await unheard(3);
+  const csv: string = await get(scene.id, '/report.csv?state=unknown');
+  const [header = [], ...rows] = csv.split('\r\n').map((line) => line.split(','));
+  const [executionId, position] = ['execucao', 'posicao'].map((name) => header.indexOf(name));
+  const [, second = []] = rows;
+  const only = { executionId: second[executionId!], positions: [Number(second[position!])] };
+  const { decided } = await ok(resolve(scene, { as: 'sent', only }));
+  expect(decided).toEqual({ sent: 1, failed: 0, again: 0 });
+  const phone = header.indexOf('telefone');
+  const { items } = await get(scene.id, '/recipients?state=sent');
+  expect(items).toMatchObject([{ position: 1, executionId: scene.executionId }]);
+  expect(items[0].address).toBe(second[phone]?.replace(/^'/, ''));
+});
+
 test('everybody in unknown is listed with what a decision names', async () => {
   const scene = await unheard(3);
   const { items } = await get(scene.id, '/recipients?state=unknown');

@@ -2,7 +2,8 @@ import type { ReportRow } from '../../prisma/campaign-reports';
 import type { CsvColumn } from '../csv';
 
 /**
- * The columns of a campaign's report, named as the files are that become its audience.
+ * The columns of a campaign's report, named as the files are that become its audience. `execucao` and `posicao` are the
+ * `executionId` and `position` of everything else that lists or takes people.
  * @param timeZone of the times, written as spreadsheets read them; null: ISO 8601 in UTC
  */
 export function reportColumns(
@@ -12,7 +13,8 @@ export function reportColumns(
   const time = timeZone === null ? isoTime : localTime(timeZone);
   return [
     { header: 'agendamento_id', cell: () => agendamentoId },
-    { header: 'posicao', cell: (row) => row.position + 1 },
+    { header: 'execucao', cell: (row) => row.executionId },
+    { header: 'posicao', cell: (row) => row.position },
     { header: 'telefone', cell: (row) => row.phone },
     { header: 'email', cell: (row) => row.email },
     { header: 'nome', cell: (row) => row.nome },

@@ -82,7 +82,8 @@ const recipients = defineRoute('campaigns:read', {
   operationId: 'listRecipients',
   summary: 'List people and what became of them',
   description:
-    'In the order of the audience. Whoever a retry has taken back is listed with the retry only.',
+    'In the order of the audience, by `position` from 0. Whoever a retry has taken back is listed with the retry only, ' +
+    'whose positions begin at 0 again.',
   request: { ...request, query: PageQuery.extend(RecipientFilter.shape) },
   responses: { 200: json(pageOf(Recipient), 'A page of people') },
 });
@@ -116,7 +117,9 @@ const report = defineRoute('campaigns:read', {
   tags,
   operationId: 'downloadCampaignReport',
   summary: 'Download people and what became of them as CSV',
-  description: '`excel-br` has a byte order mark, semicolons, decimal commas and local times.',
+  description:
+    '`execucao` and `posicao` are the `executionId` and the `position` (from 0) of `/recipients`, as `unknown/resolve` ' +
+    'takes them. `excel-br` has a byte order mark, semicolons, decimal commas and local times.',
   request: {
     ...request,
     query: RecipientFilter.extend({ format: CsvForm.default('csv') }),
