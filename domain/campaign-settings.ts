@@ -65,18 +65,31 @@ function scheduleErrors({ scheduledAt, sendUntil, sendWindow }: CampaignSettings
 /** Slow clocks and slow people are forgiven this much. */
 const LATE_MS = 60_000;
 
-/** What is wrong with a beginning that somebody asks for now; nothing when it is still to come. */
-export function lateStart(scheduledAt: Date | null | undefined, nowMs: number): FieldError[] {
+/** A beginning further ahead than a year is a slip in the year, and would wait for ever. */
+const AHEAD_MS = 366 * 24 * 3_600_000;
+
+/** What is wrong with a beginning that somebody asks for now; nothing when it is still to come, within a year. */
+export function startProblems(scheduledAt: Date | null | undefined, nowMs: number): FieldError[] {
   if (scheduledAt === null || scheduledAt === undefined) return [];
-  if (scheduledAt.getTime() >= nowMs - LATE_MS) return [];
-  return [{ pointer: '/scheduledAt', detail: 'has passed; null begins as soon as it is approved' }];
+  const pointer = '/scheduledAt';
+  if (scheduledAt.getTime() < nowMs - LATE_MS)
+    return [{ pointer, detail: 'has passed; null begins as soon as it is approved' }];
+  if (scheduledAt.getTime() <= nowMs + AHEAD_MS) return [];
+  return [{ pointer, detail: 'is more than a year ahead; look at its year, or schedule it later' }];
 }
 
-/** Throws VALIDATION for a beginning that has passed. */
-export function refuseLateStart(scheduledAt: Date | null | undefined, nowMs: number): void {
-  const fields = lateStart(scheduledAt, nowMs);
-  if (fields.length > 0)
-    throw new RegenteError('VALIDATION', 'scheduledAt has passed.', { fields });
+/** Throws VALIDATION for a moment that cannot be meant: one that has passed, or a beginning more than a year ahead. */
+export function refuseMoments(
+  { scheduledAt, sendUntil }: { scheduledAt?: Date | null; sendUntil?: Date | null },
+  nowMs: number,
+): void {
+  const fields = startProblems(scheduledAt, nowMs);
+  if (sendUntil !== null && sendUntil !== undefined && sendUntil.getTime() < nowMs - LATE_MS)
+    fields.push({ pointer: '/sendUntil', detail: 'has passed; null sends to the last person' });
+  const [first] = fields;
+  if (first === undefined) return;
+  const message = fields.map(({ pointer, detail }) => `${pointer.slice(1)} ${detail}.`).join(' ');
+  throw new RegenteError('VALIDATION', message, { fields });
 }
 
 /** The pace as the dispatch keeps it. Takes settings that `checkSettings` has passed. */

@@ -43,8 +43,12 @@ const Fields = z.strictObject({
     .strictObject({ delayLimit: Seconds.optional(), maxRandom: Seconds.optional() })
     .nullable()
     .describe('In seconds.'),
-  scheduledAt: Instant.nullable(),
-  sendUntil: Instant.nullable(),
+  scheduledAt: Instant.nullable().describe(
+    'When it begins: not past, and at most a year ahead. Null: as soon as it is approved.',
+  ),
+  sendUntil: Instant.nullable().describe(
+    'Whoever is not reached before is skipped: not past. Null: there is no end.',
+  ),
   sendWindow: SendWindow.nullable(),
   onBudgetExhausted: z.enum(BUDGET_POLICIES),
 });

@@ -161,3 +161,37 @@ test('nothing is submitted after its beginning; what passes its time while it wa
   expect(approval.submission.scheduledAt).toBe(scheduledAt);
   expect((await own.call('POST', `/${id}/approve`, own.approver)).status).toBe(200);
 });
+
+test('a moment is refused where it cannot be meant, and of another field never for that', async () => {
+  const DAY = 86_400_000;
+  const at = (ms: number): string => new Date(Date.now() + ms).toISOString();
+  const id = await own.draft({
+    fields: { scheduledAt: at(364 * DAY), sendUntil: at(400 * DAY) },
+  });
+  const change = (patch: object) => own.call('PATCH', `/${id}`, director(), patch);
+  for (const [patch, field] of [
+    [{ scheduledAt: at(367 * DAY) }, '/scheduledAt'],
+    [{ scheduledAt: null, sendUntil: at(-70_000) }, '/sendUntil'],
+  ] as const) {
+    const refused = await change(patch);
+    expect([refused.status, refused.body.errors.length, refused.body.errors[0].pointer]).toEqual([
+      400,
+      1,
+      field,
+    ]);
+    expect(refused.body.detail).toContain(field.slice(1));
+  }
+  await ok(change({ scheduledAt: null, sendUntil: at(-30_000) }));
+  const columns = `scheduled_at = '2999-01-01', send_until = '2999-02-01'`;
+  const { adminUrl } = api.database;
+  await query(adminUrl, `UPDATE campaigns SET ${columns} WHERE id = $1`, [id]);
+  await ok(change({ name: 'Outro nome' }));
+  const submitted = await own.call('POST', `/${id}/submit`, director());
+  expect([submitted.status, submitted.body.errors[0].pointer]).toEqual([409, '/scheduledAt']);
+  await query(
+    adminUrl,
+    `UPDATE campaigns SET scheduled_at = NULL, send_until = '2020-01-01' WHERE id = $1`,
+    [id],
+  );
+  await ok(change({ name: 'Mais um' }));
+});

@@ -95,7 +95,7 @@ describe('a submission', () => {
     ['no message', { fields: { baseMessage: null } }, ['/baseMessage']],
     [
       'a deadline in the past',
-      { fields: { sendUntil: new Date(Date.now() - 60_000).toISOString() } },
+      { fields: { sendUntil: new Date(Date.now() - 10_000).toISOString() } },
       ['/sendUntil'],
     ],
   ])('is refused with %s', async (_, spec, expected) => {
@@ -257,7 +257,7 @@ describe('an approval', () => {
   });
 
   test('is refused after the deadline', async () => {
-    const sendUntil = new Date(Date.now() + 400).toISOString();
+    const sendUntil = new Date(Date.now() + 3_000).toISOString();
     const id = await own.draft({ fields: { sendUntil } });
     await ok(own.call('POST', `/${id}/submit`, director()));
     await until('the deadline has passed', () => Date.now() > Date.parse(sendUntil));

@@ -64,6 +64,8 @@ describe('a new campaign', () => {
     ['an unknown template', { templateId: randomUUID() }, 404, ['/templateId']],
     ['a moment without a zone', { scheduledAt: '2027-01-01T10:00:00' }, 400, ['/scheduledAt']],
     ['a beginning that has passed', { scheduledAt: '2026-01-01T10:00:00Z' }, 400, ['/scheduledAt']],
+    ['a slip in the year', { scheduledAt: '9999-01-01T10:00:00Z' }, 400, ['/scheduledAt']],
+    ['a deadline that has passed', { sendUntil: '2026-01-01T10:00:00Z' }, 400, ['/sendUntil']],
     [
       'fixed throttling without a delay',
       { throttlingType: 'fixed' },

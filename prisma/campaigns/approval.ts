@@ -1,5 +1,5 @@
 import { draftTransition, requireAllowed, type CampaignState } from '../../domain/campaigns';
-import { lateStart } from '../../domain/campaign-settings';
+import { startProblems } from '../../domain/campaign-settings';
 import { offerChanges, type Submission } from '../../domain/campaign-offers';
 import { RegenteError } from '../../domain/errors';
 import { isAssessed } from '../audiences/terms';
@@ -41,7 +41,7 @@ export async function submitCampaign(
   const source = await readSource(tx, before);
   const offer = await makeOffer(tx, source);
   // Only here: one whose time passes while it waits for approval may go at once.
-  const late = lateStart(before.scheduledAt, Date.now());
+  const late = startProblems(before.scheduledAt, Date.now());
   if (late.length > 0) throw notReady(late);
   if (!isAssessed(source)) throw changedMeanwhile();
   const after = await tx.campaign.update({

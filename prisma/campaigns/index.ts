@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { requireAllowed, type CampaignState } from '../../domain/campaigns';
 import {
   checkSettings,
-  refuseLateStart,
+  refuseMoments,
   type CampaignSettings,
   type ThrottlingConfig,
   type ThrottlingType,
@@ -86,7 +86,7 @@ export async function createCampaign(
   input: CampaignInput,
 ): Promise<Campaign> {
   checkSettings(input);
-  refuseLateStart(input.scheduledAt, Date.now());
+  refuseMoments(input, Date.now());
   await requireReferences(tx, input);
   const { agendamentoId = newAgendamentoId(), ...fields } = input;
   return unlessTaken(
@@ -138,8 +138,14 @@ export async function updateCampaign(
   await requireReferences(tx, patch);
   if (!changes(before, patch)) return { before, after: before };
   // Another field of a campaign whose time has passed may be changed; the submission asks again.
-  if (changes(before, { scheduledAt: patch.scheduledAt }))
-    refuseLateStart(patch.scheduledAt, Date.now());
+  const { scheduledAt, sendUntil } = patch;
+  refuseMoments(
+    {
+      ...(changes(before, { scheduledAt }) ? { scheduledAt } : {}),
+      ...(changes(before, { sendUntil }) ? { sendUntil } : {}),
+    },
+    Date.now(),
+  );
   if (execution !== null) {
     if (execution.state !== 'PENDING' || execution.executionType === 'retry') throw hasSent();
     await withdrawExecution(tx, execution, actor.id);
