@@ -1,6 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { RegenteError } from '../domain/errors';
 import type { Database } from '../prisma/client';
+import { LOOK_WITHIN_MS } from '../prisma/probe';
 import type { Logger } from '../telemetry';
 import { createRelay } from './relay';
 import { traceHeaders } from './trace-headers';
@@ -9,7 +11,7 @@ import { traceHeaders } from './trace-headers';
 export interface Engine {
   /** Throws RegenteError('UNAVAILABLE') while the engine does not answer. */
   client(): Promise<Client>;
-  /** Whether it answers right now. */
+  /** Whether it answers right now, within `LOOK_WITHIN_MS`. */
   ready(): Promise<boolean>;
   /** Carries what the outbox holds to the engine at once; never throws, for the worker's relay does it again. */
   nudge(): void;
@@ -25,8 +27,6 @@ export interface EngineOptions {
   db: Database;
   logger: Logger;
 }
-
-const READY_TIMEOUT_MS = 2_000;
 
 /** Connects when first needed, and again after a failure. */
 export function createEngine({ address, namespace, db, logger }: EngineOptions): ClosableEngine {
@@ -58,19 +58,21 @@ export function createEngine({ address, namespace, db, logger }: EngineOptions):
     } while (again);
   };
 
+  const answers = async (): Promise<boolean> => {
+    const deadline = Date.now() + LOOK_WITHIN_MS;
+    try {
+      const { connection } = await client();
+      await connection.withDeadline(deadline, () => connection.workflowService.getSystemInfo({}));
+      return true;
+    } catch {
+      return false;
+    }
+  };
+
   return {
     client,
-    async ready() {
-      try {
-        const { connection } = await client();
-        await connection.withDeadline(Date.now() + READY_TIMEOUT_MS, () =>
-          connection.workflowService.getSystemInfo({}),
-        );
-        return true;
-      } catch {
-        return false;
-      }
-    },
+    // Connecting may take longer, and goes on for whoever asks next.
+    ready: () => Promise.race([answers(), delay(LOOK_WITHIN_MS, false)]),
     nudge() {
       again = true;
       nudging ??= relay()

@@ -6,7 +6,7 @@ import { queryAcross } from './tenant';
 /**
  * Whether the ledger has the partitions of this month and of the next. Without them the first message of a month would
  * be refused. Not earlier than that: an API that says it is not ready gets no requests, which is worse than the warning.
- * Rejects when the database does not answer within two seconds.
+ * Rejects when the database does not answer within `LOOK_WITHIN_MS`.
  */
 export async function ledgerReachesAhead(db: Database): Promise<boolean> {
   const [row] = await probe<{ ahead: boolean }>(

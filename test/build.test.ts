@@ -133,6 +133,10 @@ describe('node dist/start.js', () => {
     const api = built.run(['dist/start.js', 'api'], env);
     const { port } = await api.logged('api listening');
     expect(await get(port, '/healthz')).toMatchObject({ status: 200 });
+    // Its first connections may take longer than a look.
+    await until('it is ready', async () =>
+      JSON.stringify(await get(port, '/readyz')).includes('"status":"ok"'),
+    );
     expect(await get(port, '/readyz')).toEqual({
       status: 200,
       body: { status: 'ok', checks: { database: 'ok', engine: 'ok' } },

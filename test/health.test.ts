@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { Connection } from '@temporalio/client';
 import { startApi, type RunningApi } from '../api/server';
@@ -7,24 +8,29 @@ import { openDatabase, type Database } from '../prisma/client';
 import { checkParts } from '../workers/health';
 
 /*
- * A database that is silent rather than dead: its address takes every connection, and nobody ever answers.
+ * A database and an engine that are silent rather than dead: their address takes every connection, and nobody ever
+ * answers. Kubernetes gives a probe one second.
  */
+const PROBE_MS = 1_000;
+const DEAD_ADDRESS = '127.0.0.1:1';
+const SILENT = { database: 'does not answer', engine: 'does not answer' };
 
 const open = new Set<Socket>();
 const silent = createServer((socket) => {
   open.add(socket);
   socket.on('error', () => {});
 });
-let url: string;
+let address: string;
 let db: Database;
 let api: RunningApi;
 beforeAll(async () => {
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  url = `postgresql://regente_app:x@127.0.0.1:${(silent.address() as AddressInfo).port}/regente`;
+  address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const url = `postgresql://regente_app:x@${address}/regente`;
   db = openDatabase({ url });
   const config = loadConfig({
     DATABASE_URL: url,
-    TEMPORAL_ADDRESS: '127.0.0.1:1',
+    TEMPORAL_ADDRESS: address,
     ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     HOST: '127.0.0.1',
     PORT: '0',
@@ -33,30 +39,44 @@ beforeAll(async () => {
   api = await startApi(config, { db });
 });
 afterAll(async () => {
+  const closed = once(silent, 'close');
+  silent.close();
   for (const socket of open) socket.destroy();
   await api.stop();
   await db.close();
-  await new Promise((resolve) => silent.close(resolve));
+  await closed;
 });
 
-test('/readyz of the API names a silent database, and does not wait for it', async () => {
-  const ready = await fetch(`${api.url}/readyz`, { signal: AbortSignal.timeout(4_500) });
-  expect([ready.status, await ready.json()]).toEqual([
-    503,
-    {
-      status: 'failing',
-      checks: { database: 'does not answer', engine: 'does not answer' },
-    },
-  ]);
-});
+/** Of three looks: a busy machine may hold up one, but none is shorter than what it waits for. */
+async function fastestMs(look: () => Promise<void>): Promise<number> {
+  const tookMs: number[] = [];
+  for (let at = 0; at < 3; at += 1) {
+    const began = performance.now();
+    await look();
+    tookMs.push(performance.now() - began);
+  }
+  return Math.min(...tookMs);
+}
 
-test('the worker names a silent database, and does not wait for it', async () => {
-  const began = performance.now();
-  const connection = Connection.lazy({ address: '127.0.0.1:1' });
-  expect(await checkParts(db, connection)).toEqual({
-    database: 'does not answer',
-    engine: 'does not answer',
+test('/readyz of the API names what is silent, and answers within the time of a probe', async () => {
+  const tookMs = await fastestMs(async () => {
+    const ready = await fetch(`${api.url}/readyz`);
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      { status: 'failing', checks: SILENT },
+    ]);
   });
-  expect(performance.now() - began).toBeLessThan(4_500);
-  await connection.close();
+  expect(tookMs).toBeLessThan(PROBE_MS);
 });
+
+test.each(['silent', 'dead'])(
+  'the worker names what does not answer within the time of a probe, its engine %s',
+  async (engine) => {
+    const connection = Connection.lazy({ address: engine === 'silent' ? address : DEAD_ADDRESS });
+    const tookMs = await fastestMs(async () =>
+      expect(await checkParts(db, connection)).toEqual(SILENT),
+    );
+    expect(tookMs).toBeLessThan(PROBE_MS);
+    await connection.close();
+  },
+);

@@ -1,6 +1,6 @@
 import type { Connection } from '@temporalio/client';
 import type { Database } from '../prisma/client';
-import { probe } from '../prisma/probe';
+import { LOOK_WITHIN_MS, probe } from '../prisma/probe';
 import { jsonAnswer, startProbes, type ProbeAnswer, type Probes } from '../telemetry/probes';
 
 /** By part: `ok`, or what is wrong with it. */
@@ -39,7 +39,6 @@ export function startWorkerHealth(options: WorkerHealthOptions): Promise<Probes>
 }
 
 const SILENT = 'does not answer';
-const ANSWER_WITHIN_MS = 2_000;
 
 /** Asks what a worker cannot do without. Never rejects. */
 export async function checkParts(db: Database, connection: Connection): Promise<Checks> {
@@ -49,9 +48,7 @@ export async function checkParts(db: Database, connection: Connection): Promise<
       () => SILENT,
     ),
     connection
-      .withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
-        connection.workflowService.getSystemInfo({}),
-      )
+      .withDeadline(Date.now() + LOOK_WITHIN_MS, () => connection.workflowService.getSystemInfo({}))
       .then(
         () => 'ok',
         () => SILENT,

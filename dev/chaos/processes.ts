@@ -16,7 +16,7 @@ export interface RegenteProcess extends ServerProcess {
   thaw(): void;
   /** What `/readyz` says; null when it does not answer at all. */
   readiness(): Promise<Readiness | null>;
-  /** Resolves when it can work. @throws UNAVAILABLE with the end of its log when it has ended or takes too long. */
+  /** Resolves when it can work and misses nothing. @throws UNAVAILABLE with the end of its log when it has ended or takes too long. */
   untilReady(withinMs?: number): Promise<void>;
 }
 
@@ -36,6 +36,10 @@ export interface ProcessOptions {
   /** Its output is appended to it; no two processes share one. */
   logFile: string;
 }
+
+/** An API without its engine is ready, too. */
+const missesNothing = (seen: Readiness | null): boolean =>
+  seen?.status === 200 && Object.values(seen.checks).every((each) => each === 'ok');
 
 const READY_WITHIN_MS = 60_000;
 const LOOK_MS = 50;
@@ -82,7 +86,7 @@ export async function startRegente(options: ProcessOptions): Promise<RegenteProc
     async untilReady(withinMs = READY_WITHIN_MS) {
       const deadline = performance.now() + withinMs;
       let last: Readiness | null = null;
-      while ((last = await readiness())?.status !== 200) {
+      while (!missesNothing((last = await readiness()))) {
         if (server.hasExited() || performance.now() > deadline) {
           const state = server.hasExited() ? await server.exited : JSON.stringify(last);
           throw new RegenteError(
