@@ -38,26 +38,20 @@ export class UsageError extends Error {
 
 type Options = Record<string, string | undefined>;
 
-/**
- * Runs one command and answers the lines to print. Throws UsageError for a command line that is none, RegenteError
- * for what cannot be done.
- */
-export async function runAdminCommand(
-  db: Database,
-  publicUrl: string,
-  [command = '', ...args]: string[],
-): Promise<string[]> {
+/** Does it, and answers the lines to print. Throws RegenteError for what cannot be done. */
+export type AdminCommand = (db: Database, publicUrl: string) => Promise<string[]>;
+
+/** What is to be done, before there is a database. Throws UsageError for a command line that is none. */
+export function parseAdminCommand([command = '', ...args]: string[]): AdminCommand {
   switch (command) {
     case 'company:create':
-      return makeCompany(db, optionsOf(args, ['slug', 'name', 'time-zone', 'currency', 'domain']));
+      return makeCompany(optionsOf(args, ['slug', 'name', 'time-zone', 'currency', 'domain']));
     case 'user:create':
       return makeUser(
-        db,
-        publicUrl,
         optionsOf(args, ['company', 'email', 'name', 'role', 'area', 'linkedin', 'password']),
       );
     case 'key:create':
-      return makeKey(db, optionsOf(args, ['company', 'name', 'scopes', 'expires-at']));
+      return makeKey(optionsOf(args, ['company', 'name', 'scopes', 'expires-at']));
     default:
       throw new UsageError(`There is no command ${command}.`);
   }
@@ -92,59 +86,68 @@ function monthOf(month: string | undefined): string {
   return month;
 }
 
-async function makeCompany(db: Database, options: Options): Promise<string[]> {
+function makeCompany(options: Options): AdminCommand {
   const input = check(CompanyInput, options);
-  return createCompany(db, input, async (tx, after) => {
-    const line = { action: 'company.create', entityType: 'company', entityId: after.id };
-    await recordAudit(tx, after.id, SYSTEM_ACTOR, { ...line, after });
-    return [`company  ${after.slug}`, `id       ${after.id}`];
-  });
+  return (db) =>
+    createCompany(db, input, async (tx, after) => {
+      const line = { action: 'company.create', entityType: 'company', entityId: after.id };
+      await recordAudit(tx, after.id, SYSTEM_ACTOR, { ...line, after });
+      return [`company  ${after.slug}`, `id       ${after.id}`];
+    });
 }
 
-async function makeUser(db: Database, publicUrl: string, options: Options): Promise<string[]> {
-  const { company, password, ...fields } = options;
+function makeUser({ company, password, ...fields }: Options): AdminCommand {
   const input = check(UserInput, fields);
-  const companyId = await companyNamed(db, company);
+  const slug = given(company);
   if (password !== undefined) {
     check(NewPassword, password, '--password');
     refuseWeakPassword(password, input.email, '/password');
   }
-  const passwordHash = password === undefined ? null : await hashPassword(password);
-  return withTenant(db, companyId, async (tx) => {
-    const after = await createUser(tx, companyId, input, passwordHash);
-    const line = { action: 'user.create', entityType: 'user', entityId: after.id };
-    await recordAudit(tx, companyId, SYSTEM_ACTOR, { ...line, after });
-    const made = [`user        ${after.email}`, `id          ${after.id}`];
-    if (passwordHash !== null) return made;
-    const owner = { companyId, userId: after.id, purpose: 'invitation' as const };
-    const { token, expiresAt } = await issueToken(tx, owner, null);
-    return [
-      ...made,
-      `invitation  ${noticeLink(publicUrl, 'invitation', token)}`,
-      `token       ${token}   (shown once, valid until ${expiresAt.toISOString()})`,
-    ];
-  });
+  return async (db, publicUrl) => {
+    const companyId = await companyNamed(db, slug);
+    const passwordHash = password === undefined ? null : await hashPassword(password);
+    return withTenant(db, companyId, async (tx) => {
+      const after = await createUser(tx, companyId, input, passwordHash);
+      const line = { action: 'user.create', entityType: 'user', entityId: after.id };
+      await recordAudit(tx, companyId, SYSTEM_ACTOR, { ...line, after });
+      const made = [`user        ${after.email}`, `id          ${after.id}`];
+      if (passwordHash !== null) return made;
+      const owner = { companyId, userId: after.id, purpose: 'invitation' as const };
+      const { token, expiresAt } = await issueToken(tx, owner, null);
+      return [
+        ...made,
+        `invitation  ${noticeLink(publicUrl, 'invitation', token)}`,
+        `token       ${token}   (shown once, valid until ${expiresAt.toISOString()})`,
+      ];
+    });
+  };
 }
 
-async function makeKey(db: Database, options: Options): Promise<string[]> {
-  const { company, scopes, ...fields } = options;
+function makeKey({ company, scopes, ...fields }: Options): AdminCommand {
   const list = scopes === 'all' ? KEY_SCOPES : scopes?.split(',').map((scope) => scope.trim());
   const input = check(ApiKeyInput, { ...fields, scopes: list });
-  const companyId = await companyNamed(db, company);
+  const slug = given(company);
   const foreign = input.scopes.filter((scope: Permission) => !KEY_SCOPES.includes(scope));
   if (foreign.length > 0) throw new UsageError(`--scopes: no key can have ${foreign.join(', ')}`);
   const expiresAt = input.expiresAt === undefined ? null : new Date(input.expiresAt);
-  return withTenant(db, companyId, async (tx) => {
-    const owner = { companyId, createdBy: null };
-    const { key, row } = await createApiKey(tx, { ...input, ...owner, expiresAt });
-    const line = { action: 'api_key.create', entityType: 'api_key', entityId: row.id };
-    await recordAudit(tx, companyId, SYSTEM_ACTOR, { ...line, after: row });
-    return [`key  ${key}   (shown once)`, `id   ${row.id}`];
-  });
+  return async (db) => {
+    const companyId = await companyNamed(db, slug);
+    return withTenant(db, companyId, async (tx) => {
+      const owner = { companyId, createdBy: null };
+      const { key, row } = await createApiKey(tx, { ...input, ...owner, expiresAt });
+      const line = { action: 'api_key.create', entityType: 'api_key', entityId: row.id };
+      await recordAudit(tx, companyId, SYSTEM_ACTOR, { ...line, after: row });
+      return [`key  ${key}   (shown once)`, `id   ${row.id}`];
+    });
+  };
 }
 
-async function companyNamed(db: Database, slug: string | undefined): Promise<string> {
-  if (slug === undefined) throw new UsageError('--company is missing');
+function given(company: string | undefined): string {
+  if (company === undefined) throw new UsageError('--company is missing');
+  return company;
+}
+
+async function companyNamed(db: Database, slug: string): Promise<string> {
   const id =
     slug === PLATFORM_SLUG ? await ensurePlatformCompany(db) : await lookupCompany(db, slug);
   if (id !== undefined) return id;

@@ -3,7 +3,7 @@
 import { loadAdminConfig, loadMigrateConfig, orExit, type AdminConfig } from '../config';
 import { RegenteError } from '../domain/errors';
 import { openDatabase } from '../prisma/client';
-import { parseLedgerCommand, runAdminCommand, UsageError, USAGE } from './admin-commands';
+import { parseAdminCommand, parseLedgerCommand, UsageError, USAGE } from './admin-commands';
 import { findRunningDev } from './running';
 import { runLedgerCommand } from './ledger/commands';
 
@@ -33,10 +33,11 @@ async function run(args: string[]): Promise<void> {
     await runLedgerCommand(ownerUrl, ledger, (line) => console.log(line));
     return;
   }
+  const command = parseAdminCommand(args);
   const config = orExit(await environment());
   const db = openDatabase({ url: config.DATABASE_URL, maxConnections: 2 });
   try {
-    for (const line of await runAdminCommand(db, config.PUBLIC_URL, args)) console.log(line);
+    for (const line of await command(db, config.PUBLIC_URL)) console.log(line);
   } finally {
     await db.close();
   }

@@ -21,10 +21,11 @@ const USAGE = `Usage: npm run dev
 const EX_USAGE = 64;
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args.length > 0) {
-    const isHelp = args.includes('--help');
-    (isHelp ? process.stdout : process.stderr).write(`${USAGE}\n`);
-    process.exitCode = isHelp ? 0 : EX_USAGE;
+  const [wrong] = args;
+  if (args.includes('--help')) return say(USAGE);
+  if (wrong !== undefined) {
+    console.error(`npm run dev does not know "${wrong}": it takes no options.\n\n${USAGE}`);
+    process.exitCode = EX_USAGE;
     return;
   }
   const lock = await lockCheckout(CHECKOUT);

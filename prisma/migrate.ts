@@ -107,8 +107,23 @@ function readMigrations(): { name: string; sql: string }[] {
     .map((name) => ({ name, sql: readFileSync(join(root, name, 'migration.sql'), 'utf8') }));
 }
 
+const USAGE = `Usage: npm run migrate
+
+  Applies the migrations that the database does not have, and makes the ledger's coming months.
+  Reads MIGRATE_DATABASE_URL (the tables' owner) and DATABASE_URL (the application, whose role is made if it may be).`;
+
+/** sysexits.h */
+const EX_USAGE = 64;
+
 /** `npm run migrate`: says what it applied. */
-async function main(): Promise<void> {
+async function main(args: readonly string[]): Promise<void> {
+  const [wrong] = args;
+  if (args.includes('--help')) return console.log(USAGE);
+  if (wrong !== undefined) {
+    console.error(`npm run migrate does not know "${wrong}": it takes no options.\n\n${USAGE}`);
+    process.exitCode = EX_USAGE;
+    return;
+  }
   const config = orExit(loadMigrateConfig);
   const applied = await migrate({
     ownerUrl: config.MIGRATE_DATABASE_URL,
@@ -119,7 +134,7 @@ async function main(): Promise<void> {
 }
 
 if (require.main === module) {
-  main().catch((error: unknown) => {
+  main(process.argv.slice(2)).catch((error: unknown) => {
     console.error(`The migrations were not applied: ${describe(error)}`);
     process.exit(1);
   });

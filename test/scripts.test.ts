@@ -42,14 +42,29 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 jest.setTimeout(60_000);
 
-test.each(['demo/main', 'dev', 'admin', 'bench/main'])(
-  'dev/%s.ts answers --help with its usage and starts nothing',
+test.each(['dev/demo/main', 'dev/dev', 'dev/admin', 'dev/bench/main', 'prisma/migrate'])(
+  '%s.ts answers --help with its usage and starts nothing',
   async (file) => {
-    const help = await run(`dev/${file}.ts`, '--help');
+    const help = await run(`${file}.ts`, '--help');
     expect(help).toMatchObject({ status: 0, err: '' });
-    expect(help.out).toMatch(/npm run (-s )?(demo|dev|admin|bench)\b/);
+    expect(help.out).toMatch(/npm run (-s )?(demo|dev|admin|bench|migrate)\b/);
   },
 );
+
+test.each([
+  ['dev/dev', '--bogus', /^npm run dev does not know "--bogus": it takes no options\.$/m],
+  ['dev/dev', 'api', /^npm run dev does not know "api": it takes no options\.$/m],
+  ['prisma/migrate', '--bogus', /^npm run migrate does not know "--bogus": .*\.$/m],
+  ['prisma/migrate', 'up', /^npm run migrate does not know "up": .*\.$/m],
+  // Nothing says where a database is, and that is not what is wrong.
+  ['dev/admin', 'nope', /^There is no command nope\.$/m],
+])('%s.ts starts nothing with %s, names it and ends with 64', async (file, word, sentence) => {
+  const refused = await run(`${file}.ts`, word);
+  expect(refused).toMatchObject({ status: 64, out: '' });
+  expect(refused.err).toMatch(sentence);
+  expect(refused.err).toContain('Usage: npm run');
+  expect(refused.err).not.toContain('DATABASE_URL is not set');
+});
 
 test('npm start says in one line that there is no build yet, and starts the one that there is', async () => {
   const checkout = join(folder, 'checkout');
