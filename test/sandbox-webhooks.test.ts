@@ -4,6 +4,7 @@ import { startSandbox } from '../dev/sandbox';
 import type { Sandbox, SandboxOptions } from '../dev/sandbox';
 import { vendorFor } from '../providers/messaging';
 import type { DeliveryEvent, OutboundMessage } from '../providers/messaging/port';
+import { until } from './support/until';
 
 const SECRET = 'webhook-secret';
 const vendor = vendorFor('sandbox');
@@ -20,11 +21,19 @@ interface Receiver {
   requests: number;
   /** How often the next requests are answered with 500 first. */
   failures: number;
+  /** Nothing is answered before this. */
+  open: Promise<void>;
 }
 
 /** Verifies every webhook exactly as the API will. */
 async function receiver(): Promise<Receiver> {
-  const received: Receiver = { url: '', events: [], requests: 0, failures: 0 };
+  const received: Receiver = {
+    url: '',
+    events: [],
+    requests: 0,
+    failures: 0,
+    open: Promise.resolve(),
+  };
   const config = { url: 'http://127.0.0.1:1', token: 't', webhookSecret: SECRET };
   const server = createServer((request, response) => {
     let rawBody = '';
@@ -39,7 +48,8 @@ async function receiver(): Promise<Receiver> {
       const failing = received.failures > 0;
       if (failing) received.failures -= 1;
       else if (verdict.ok) received.events.push(...verdict.events);
-      response.writeHead(failing ? 500 : verdict.ok ? 204 : 401).end();
+      const status = failing ? 500 : verdict.ok ? 204 : 401;
+      void received.open.then(() => response.writeHead(status).end());
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -64,8 +74,14 @@ async function sandboxTo(
   return sandbox;
 }
 
-async function send(sandbox: Sandbox, count: number, to = '+5511987654321'): Promise<void> {
-  const provider = vendor.open({ url: sandbox.url, token: 'sandbox-token', webhookSecret: SECRET });
+async function send(
+  sandbox: Sandbox,
+  count: number,
+  to = '+5511987654321',
+  config: Record<string, unknown> = {},
+): Promise<void> {
+  const account = { url: sandbox.url, token: 'sandbox-token', webhookSecret: SECRET };
+  const provider = vendor.open({ ...account, ...config });
   const messages = Array.from({ length: count }, (_, index): OutboundMessage => ({
     reference: `m-${index}`,
     channel: 'sms',
@@ -162,6 +178,39 @@ test('a refused one is sent again with a fresh signature, and given up after a b
   await sandbox.flushWebhooks();
   expect(received.requests).toBe(6);
   expect(sandbox.totals()).toMatchObject({ webhooksSent: 0, webhooksGivenUp: 1 });
+});
+
+test.each([false, true])(
+  'a message is answered only after its first event was, where that is asked for (bulk: %s)',
+  async (bulk) => {
+    const received = await receiver();
+    let openUp = (): void => undefined;
+    received.open = new Promise((resolve) => (openUp = resolve));
+    const webhooks = { delivered: 1, read: 1, minDelayMs: 600_000, maxDelayMs: 600_000 };
+    const sandbox = await sandboxTo(received, { ...webhooks, beforeAnswer: 1 });
+    let answered = false;
+    const sent = send(sandbox, 20, undefined, { bulk }).then(() => (answered = true));
+    await until('an event arrives', () => received.requests > 0);
+    // Others are answered meanwhile.
+    await fetch(`${sandbox.url}/_control/totals`);
+    expect(answered).toBe(false);
+    openUp();
+    await sent;
+    expect(countOf(received, 'delivered')).toBe(20);
+    expect(received.events).toHaveLength(20);
+    expect(sandbox.totals()).toMatchObject({ webhooksSent: 20, webhooksPending: 20 });
+  },
+);
+
+test('a message whose first event is refused is answered all the same', async () => {
+  const received = await receiver();
+  received.failures = 1;
+  const sandbox = await sandboxTo(received, { delivered: 1, beforeAnswer: 1, backoffMs: 200 });
+  await send(sandbox, 1);
+  expect(sandbox.totals()).toMatchObject({ webhooksSent: 0, webhooksPending: 1 });
+  await sandbox.flushWebhooks();
+  expect(received.events).toHaveLength(1);
+  expect(sandbox.totals()).toMatchObject({ webhookRetries: 1, webhooksSent: 1 });
 });
 
 test('numbered addresses stage what is told about them', async () => {

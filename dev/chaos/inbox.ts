@@ -9,17 +9,25 @@ export async function countPending(adminUrl: string): Promise<number> {
   return rows[0]?.n ?? 0;
 }
 
-/** When the first event about each message of an execution was stored (epoch ms), by our reference. */
-export async function receivedAt(
-  adminUrl: string,
-  executionId: string,
-): Promise<Map<string, number>> {
-  const rows = await ask<{ reference: string; at: Date }>(
+/** Messages of an execution about which an event came before we wrote down what the vendor had answered. */
+interface EarlyEvents {
+  /** Events were stored before that. */
+  stored: number;
+  /** Events were applied before that, and have settled the message: at their time, not at that of the answer. */
+  applied: number;
+}
+
+export async function countEarly(adminUrl: string, executionId: string): Promise<EarlyEvents> {
+  const [early] = await ask<EarlyEvents>(
     adminUrl,
-    `SELECT reference, min(received_at) AS at FROM webhook_inbox WHERE position($1 IN reference) > 0 GROUP BY reference`,
+    `SELECT count(DISTINCT c.position) FILTER (WHERE w.received_at < c.settled_at)::int AS stored,
+         count(DISTINCT c.position) FILTER (WHERE w.occurred_at = c.sent_at)::int AS applied
+       FROM webhook_inbox w CROSS JOIN LATERAL message_key(w.reference) k
+         JOIN communications c USING (ledger_month, source_id, position, step, channel)
+       WHERE c.source_id = $1`,
     [executionId],
   );
-  return new Map(rows.map(({ reference, at }) => [reference, at.getTime()]));
+  return early ?? { stored: 0, applied: 0 };
 }
 
 async function ask<Row extends object>(

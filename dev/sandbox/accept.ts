@@ -22,6 +22,8 @@ export interface Answer {
   headers: string;
   /** Set on 429 and 503, as the header has it. */
   retryAfter?: string;
+  /** Nothing is answered before this; it never rejects. */
+  after?: Promise<void> | undefined;
 }
 
 const CHANNELS = new Set(['sms', 'whatsapp', 'rcs', 'email']);
@@ -87,8 +89,8 @@ function taken(world: World, message: Message, receivedAt: number): Answer {
   const { reference, key, channel, to, subject, body, template } = message;
   const id = world.store.accept(reference, key, print, receivedAt);
   world.show({ reference, id, channel, to, subject, body, template, receivedAt });
-  if (world.settings.webhooks !== null) world.webhooks.plan({ id, reference, to }, receivedAt);
-  return { status: 201, body: acceptedBody(id), headers: '' };
+  const after = world.webhooks.plan({ id, reference, to }, receivedAt);
+  return { status: 201, body: acceptedBody(id), headers: '', after };
 }
 
 function remembered(

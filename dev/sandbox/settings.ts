@@ -47,6 +47,11 @@ const webhooksSchema = z.strictObject({
   /** From acceptance to `delivered` or `failed`, and again from `delivered` to `read`. */
   minDelayMs: ms.default(0),
   maxDelayMs: ms.default(0),
+  /**
+   * A message's first event is sent at once, past all that wait, and the message is answered only when that was
+   * answered, or has failed once.
+   */
+  beforeAnswer: rate.default(0),
   /** Events per request. */
   batchSize: z.number().int().min(1).max(1_000).default(1),
   concurrency: z.number().int().min(1).max(64).default(4),

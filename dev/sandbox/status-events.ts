@@ -11,6 +11,12 @@ export interface StatusEvent {
   occurredAt: string;
 }
 
+/** One event and when it is sent. */
+interface PlannedEvent {
+  event: StatusEvent;
+  dueMs: number;
+}
+
 /** Between two events whose order is to be kept. */
 const STEP_MS = 10;
 
@@ -20,7 +26,7 @@ export function eventsOf(
   { seed, numberRules }: SandboxSettings,
   webhooks: WebhookSettings,
   nowMs: number,
-): { event: StatusEvent; dueMs: number }[] {
+): PlannedEvent[] {
   const draw = (purpose: string): number => chance(seed, purpose, message.reference, 0);
   const delayMs = (purpose: string): number =>
     webhooks.minDelayMs + draw(purpose) * (webhooks.maxDelayMs - webhooks.minDelayMs);
@@ -50,6 +56,17 @@ export function eventsOf(
   const again = events.filter(({ event }) => draw(`again ${event.status}`) < webhooks.repeated);
   return [...events, ...again.map((one) => ({ ...one, dueMs: one.dueMs + 2 * STEP_MS }))];
 }
+
+/** Whether something is told about this message before it is answered. */
+export const tellsFirst = (
+  { reference }: { reference: string },
+  { seed }: SandboxSettings,
+  { beforeAnswer }: WebhookSettings,
+): boolean => beforeAnswer > 0 && chance(seed, 'beforeAnswer', reference, 0) < beforeAnswer;
+
+/** Nothing for a message about which nothing is told. */
+export const earliest = (events: readonly PlannedEvent[]): PlannedEvent | undefined =>
+  events.toSorted((a, b) => a.dueMs - b.dueMs)[0];
 
 function fateOf(
   draw: number,

@@ -28,7 +28,8 @@ export function postMessage(
     ? null
     : decide(world, token, message, fault, request.receivedAt);
   enter(world, message, fault, request.receivedAt, answer);
-  afterLatency(world, message.reference, nth, () => deliver(world, reply, answer, fault));
+  const waits = answer?.after === undefined ? [] : [answer.after];
+  afterLatency(world, message.reference, nth, waits, () => deliver(world, reply, answer, fault));
 }
 
 /**
@@ -60,12 +61,15 @@ export function postBulk(
     world.noteCall(message.reference, request.receivedAt);
     return { message, fault };
   });
-  const results = asked.map((one) => bulkResult(world, token, one, whole, request.receivedAt));
+  const waits: Promise<void>[] = [];
+  const results = asked.map((one) =>
+    bulkResult(world, token, one, whole, request.receivedAt, waits),
+  );
   const answer = strikesBefore(whole)
     ? null
     : { status: 200, body: `{"results":[${results.join(',')}]}`, headers: '' };
   const draw = `bulk ${world.tally.bulkRequests}`;
-  afterLatency(world, draw, 0, () => deliver(world, reply, answer, whole));
+  afterLatency(world, draw, 0, waits, () => deliver(world, reply, answer, whole));
 }
 
 type Asked = { message: Message; fault: Fault } | { reference: unknown };
@@ -76,6 +80,7 @@ function bulkResult(
   asked: Asked,
   whole: Fault,
   receivedAt: number,
+  waits: Promise<void>[],
 ): string {
   if (!('message' in asked)) {
     world.tally.invalid += 1;
@@ -87,7 +92,8 @@ function bulkResult(
   const answer = before ? null : decide(world, token, message, fault, receivedAt);
   enter(world, message, before ? whole : fault, receivedAt, answer);
   if (answer === null) return '';
-  const { status, body, retryAfter } = answer;
+  const { status, body, retryAfter, after } = answer;
+  if (after !== undefined) waits.push(after);
   const wait = retryAfter === undefined ? '' : `"retryAfter":"${retryAfter}",`;
   return `{"status":${status},"reference":${JSON.stringify(message.reference)},${wait}${body.slice(1)}`;
 }
@@ -119,10 +125,18 @@ function refuseWhole(world: World, reply: Connection): void {
   reply.send(400, failureBody('invalid_request', true));
 }
 
-function afterLatency(world: World, name: string, nth: number, then: () => void): void {
+/** Once the latency is over and every wait has ended. */
+function afterLatency(
+  world: World,
+  name: string,
+  nth: number,
+  waits: readonly Promise<void>[],
+  then: () => void,
+): void {
   const { latency, seed } = world.settings;
-  if (latency === null) then();
-  else setTimeout(then, latencyMs(latency, seed, name, nth)).unref();
+  const go = waits.length === 0 ? then : () => void Promise.all(waits).then(then);
+  if (latency === null) go();
+  else setTimeout(go, latencyMs(latency, seed, name, nth)).unref();
 }
 
 /** Sends the answer, or what the fault makes of it; a refusal reaches its caller whole. */

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Agent, request } from 'undici';
 import type { SandboxSettings, WebhookSettings } from './settings';
-import { eventsOf } from './status-events';
+import { earliest, eventsOf, tellsFirst } from './status-events';
 import type { StatusEvent } from './status-events';
 
 export interface WebhookTotals {
@@ -44,13 +44,25 @@ export class WebhookSender {
     this.#settings = settings;
   }
 
-  /** Plans the events of one accepted message. */
-  plan(message: { id: string; reference: string; to: string }, nowMs: number): void {
+  /** Plans the events of one accepted message; answers what its own answer has to wait for, if there is something. */
+  plan(
+    message: { id: string; reference: string; to: string },
+    nowMs: number,
+  ): Promise<void> | undefined {
     const settings = this.#settings();
-    if (settings.webhooks === null) return;
-    for (const { event, dueMs } of eventsOf(message, settings, settings.webhooks, nowMs)) {
-      this.#schedule(event, dueMs);
-    }
+    const { webhooks } = settings;
+    if (webhooks === null) return undefined;
+    const events = eventsOf(message, settings, webhooks, nowMs);
+    const first = tellsFirst(message, settings, webhooks) ? earliest(events) : undefined;
+    for (const each of events) if (each !== first) this.#schedule(each.event, each.dueMs);
+    return first === undefined ? undefined : this.#tellFirst(webhooks, first.event);
+  }
+
+  #tellFirst(webhooks: WebhookSettings, event: StatusEvent): Promise<void> {
+    this.#totals.webhooksPending += 1;
+    return new Promise((resolve) => {
+      void this.#deliver(webhooks, [event], resolve);
+    });
   }
 
   /** Resolves when no event is left; `now` sends what is planned for later at once. */
@@ -117,8 +129,7 @@ export class WebhookSender {
       const events = this.#outbox.slice(this.#outboxHead, this.#outboxHead + webhooks.batchSize);
       if (events.length === 0) break;
       this.#outboxHead += events.length;
-      this.#sending += 1;
-      void this.#deliver(webhooks, events);
+      void this.#deliverInTurn(webhooks, events);
     }
     if (this.#outboxHead === this.#outbox.length && this.#outboxHead > 0) {
       this.#outbox = [];
@@ -126,9 +137,21 @@ export class WebhookSender {
     }
   }
 
-  async #deliver(webhooks: WebhookSettings, events: StatusEvent[]): Promise<void> {
+  async #deliverInTurn(webhooks: WebhookSettings, events: StatusEvent[]): Promise<void> {
+    this.#sending += 1;
+    await this.#deliver(webhooks, events);
+    this.#sending -= 1;
+    this.#pump();
+  }
+
+  async #deliver(
+    webhooks: WebhookSettings,
+    events: StatusEvent[],
+    onFirstTry?: () => void,
+  ): Promise<void> {
     const rawBody = JSON.stringify({ events });
     let sent = await post(this.#agent, webhooks, rawBody);
+    onFirstTry?.();
     for (let attempt = 1; !sent && attempt < webhooks.maxAttempts; attempt += 1) {
       await pause(webhooks.backoffMs * 2 ** (attempt - 1));
       if (this.#closed) return;
@@ -137,9 +160,7 @@ export class WebhookSender {
     }
     this.#totals[sent ? 'webhooksSent' : 'webhooksGivenUp'] += events.length;
     this.#totals.webhooksPending -= events.length;
-    this.#sending -= 1;
     if (this.#totals.webhooksPending === 0) for (const done of this.#waiters.splice(0)) done();
-    this.#pump();
   }
 }
 
