@@ -81,8 +81,8 @@ interface SlowOptions extends Partial<AccountOptions> {
 }
 
 /**
- * Waits until this share of the messages has been taken and a random moment more, strikes, and counts the strike if
- * the sending was not over by then.
+ * Waits until this share of the messages has been taken, and another one from now on, and a random moment more; strikes,
+ * and counts the strike if the sending was not over by then.
  */
 export async function strikeAt(
   { arena, random, score, say }: Run,
@@ -90,10 +90,15 @@ export async function strikeAt(
   strike: () => Promise<unknown>,
 ): Promise<void> {
   const { sandbox } = arena.place;
-  const enough = Math.max(1, Math.floor(total * share));
+  const before = (await sandbox.totals()).accepted;
+  // The strike before may have come late, after as many; what it has stopped goes on first.
+  const enough = Math.max(before + 1, Math.floor(total * share));
   await until(
     `the vendor has taken ${enough} of ${total} messages`,
-    async () => (await sandbox.totals()).accepted >= enough,
+    async () => {
+      const { accepted, unique } = await sandbox.totals();
+      return accepted >= enough || unique >= total;
+    },
     STEP_WITHIN_MS,
   );
   await delay(random.between(0, 100));
