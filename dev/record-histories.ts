@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import type { temporal } from '@temporalio/proto';
 import { version } from '../package.json';
 import { readExecution, transitionExecution } from '../prisma/campaign-executions';
 import { withTenant } from '../prisma/tenant';
@@ -35,14 +36,23 @@ const SLOW = { microBatch: 5, turnMs: 40 };
 /** An engine that suggests to continue as new after a few events instead of thousands. */
 const IMPATIENT = { dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 40 } };
 /** What 0.1.0 did where 0.2.0 does something else. */
-const AS_BEFORE: Change = {
-  file: 'campaign-dispatch.ts',
-  before: "if (!patched('lanes_together')) for",
-  after: 'if (true) for',
-};
+const AS_BEFORE: readonly Change[] = [
+  {
+    file: 'campaign-dispatch.ts',
+    before: "if (!patched('lanes_together')) for",
+    after: 'if (true) for',
+  },
+  {
+    file: 'campaign-dispatch.ts',
+    before: "lanes.areBehind() && patched('signals_kept')",
+    after: 'false',
+  },
+];
 const FIRED = 'EVENT_TYPE_TIMER_FIRED';
 const COMPLETED = 'EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED';
 const CONTINUED = 'EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW';
+
+type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 
 interface Campaign {
   companyId: string;
@@ -146,9 +156,31 @@ async function recordCampaigns(bench: DispatchBench): Promise<void> {
   await record(bench, waiting.laneId, 'campaign-lane/waited', FIRED, COMPLETED);
 }
 
+/** Told to look again while it waits to start a lane that has ended from outside: its other lane hears of it later. */
+async function recordTold(bench: DispatchBench): Promise<void> {
+  const told = await start(bench, { recipients: 20 });
+  bench.sandbox.configure({ outage: 'unavailable' });
+  await until('its lanes have waited', () => bench.sandbox.totals().unavailable >= 10);
+  const root = bench.client.workflow.getHandle(told.rootId);
+  const shows = (what: keyof HistoryEvent, times: number): Promise<void> =>
+    until(`the root has ${times} of ${what}`, async () => {
+      const { events } = await root.fetchHistory();
+      return (events?.filter((event) => event[what]).length ?? 0) >= times;
+    });
+  await bench.client.workflow.getHandle(told.laneId).terminate();
+  // That for its lanes, and that before it starts this one again.
+  await shows('timerStartedEventAttributes', 2);
+  await root.signal(lookAgainSignal);
+  // Of `lanes_together`, and of `signals_kept`.
+  await shows('markerRecordedEventAttributes', 2);
+  bench.sandbox.configure({ outage: 'none' });
+  await ended(bench, told.rootId);
+  await record(bench, told.rootId, 'campaign-dispatch/told', 'core_patch', COMPLETED);
+}
+
 /** Begun by the version before this one, paused, and resumed after a deploy. */
 async function recordUpgraded(bench: DispatchBench): Promise<void> {
-  await bench.deploy({ code: await bundleChanged(AS_BEFORE) });
+  await bench.deploy({ code: await bundleChanged(...AS_BEFORE) });
   const begun = await start(bench);
   await pause(bench, begun);
   await bench.deploy();
@@ -225,7 +257,7 @@ async function withBench(
 async function main(): Promise<void> {
   await globalSetup();
   try {
-    await withBench({}, recordCampaigns, recordUpgraded, recordParked, recordNotice);
+    await withBench({}, recordCampaigns, recordTold, recordUpgraded, recordParked, recordNotice);
     await withBench(IMPATIENT, recordContinued);
   } finally {
     await globalTeardown();

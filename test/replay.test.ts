@@ -9,7 +9,7 @@ import { projectFiles, readProjectFile } from './support/project-files';
 
 /** The ways through each type of workflow, recorded by dev/record-histories.ts. */
 const WAYS: Record<keyof typeof workflowTypes, readonly string[]> = {
-  campaignDispatch: ['whole', 'paused', 'cancelled', 'parked', 'continued', 'upgraded'],
+  campaignDispatch: ['whole', 'paused', 'cancelled', 'parked', 'continued', 'upgraded', 'told'],
   campaignLane: ['whole', 'paused', 'waited', 'parked', 'continued', 'stood-down'],
   noticeSend: ['whole'],
 };

@@ -3,8 +3,10 @@
 // paused. It controls and never sends. Its history grows with signals and with the slow timer only, and continues as
 // new when the engine suggests it.
 //
-// PostgreSQL holds the state; a signal says "look again", nothing else. So nothing is carried over, and a signal that
-// is lost costs at most one period of the slow timer.
+// PostgreSQL holds the state; a signal says "look again", nothing else. So nothing is carried over, and a signal is
+// kept until the running lanes have been told. One that never comes costs at most one period of the slow timer if the
+// state has changed; the timer wakes no lane, so of what else is new (money, somebody to be sent to again) a lane then
+// learns when its own wait is over.
 import {
   condition,
   continueAsNew,
@@ -56,6 +58,7 @@ export async function campaignDispatch(input: CampaignDispatchInput): Promise<Ex
   const lanes = createLanes(input);
   setHandler(lookAgainSignal, () => {
     asked = true;
+    lanes.haveNews();
   });
   setHandler(executionStateQuery, () => state);
 
@@ -69,6 +72,8 @@ export async function campaignDispatch(input: CampaignDispatchInput): Promise<Ex
     state = status.state;
     // Asleep until tomorrow, they would not see it before.
     if (status.state !== 'PROCESSING') await lanes.tell();
+    // After a signal that has ended another wait than that for the lanes, of which versions before 0.2.0 told nobody.
+    else if (lanes.areBehind() && patched('signals_kept')) await lanes.tell();
     switch (status.state) {
       case 'PENDING':
         if (status.startsInMs > 0) await lookAfter(status.startsInMs, 'its start');
@@ -77,8 +82,9 @@ export async function campaignDispatch(input: CampaignDispatchInput): Promise<Ex
       case 'PROCESSING':
         await lanes.start(status.lanes);
         await condition(() => asked || lanes.needStart(), SLOW_LOOK_MS, { summary: 'its lanes' });
-        if (asked) await lanes.tell();
-        else if (!lanes.allDone(status.lanes)) {
+        if (asked) {
+          if (lanes.areBehind()) await lanes.tell();
+        } else if (!lanes.allDone(status.lanes)) {
           if (lanes.needStart()) await lookAfter(RETRY_MS, 'lanes that have ended');
         } else if (!(await control.finishExecution(input))) {
           // Somebody is missing in the ledger, or somebody else has changed the state.
@@ -129,6 +135,8 @@ function createLanes({ companyId, executionId }: CampaignDispatchInput) {
   const done = new Set<number>();
   /** Ended before they were done: stopped, or ended from outside. */
   const stopped = new Set<number>();
+  /** Somebody has asked to look again, and the lanes do not know it yet. */
+  let behind = false;
 
   const start = async (lane: number): Promise<void> => {
     const child = await startChild(campaignLane, {
@@ -168,8 +176,14 @@ function createLanes({ companyId, executionId }: CampaignDispatchInput) {
     needStart: (): boolean => stopped.size > 0 || running.size === 0,
     allDone: (count: number): boolean => done.size >= count && running.size === 0,
     forgetDone: (): void => done.clear(),
+    haveNews(): void {
+      behind = true;
+    },
+    areBehind: (): boolean => behind,
     /** A lane that has just ended cannot be told; it has looked at the state itself. */
     async tell(): Promise<void> {
+      // Before they are told: a signal that comes meanwhile is news again.
+      behind = false;
       await Promise.allSettled(
         [...running.values()].map((lane) => lane.signal(lookAgainLaneSignal)),
       );

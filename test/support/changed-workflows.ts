@@ -15,10 +15,10 @@ export interface Change {
 }
 
 /**
- * The code of a bundle of the workflows with one of them changed, made as the worker makes it.
- * @throws when the text is not there, and whatever the bundler says.
+ * The code of a bundle of the workflows with these changes, made as the worker makes it.
+ * @throws when a text is not there, and whatever the bundler says.
  */
-export async function bundleChanged({ file, before, after }: Change): Promise<string> {
+export async function bundleChanged(...changes: readonly Change[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'regente-changed-'));
   try {
     for (const name of await readdir(PROJECT)) {
@@ -26,10 +26,12 @@ export async function bundleChanged({ file, before, after }: Change): Promise<st
       if (name === 'workflows') await cp(from, join(folder, name), { recursive: true });
       else await symlink(from, join(folder, name));
     }
-    const path = join(folder, 'workflows', file);
-    const source = await readFile(path, 'utf8');
-    if (!source.includes(before)) throw new Error(`workflows/${file} holds no ${before}`);
-    await writeFile(path, source.replace(before, after));
+    for (const { file, before, after } of changes) {
+      const path = join(folder, 'workflows', file);
+      const source = await readFile(path, 'utf8');
+      if (!source.includes(before)) throw new Error(`workflows/${file} holds no ${before}`);
+      await writeFile(path, source.replace(before, after));
+    }
     const workflowsPath = join(folder, 'workflows', 'index.ts');
     const logger = installRuntime(createLogger('silent', 'test'));
     const workflowInterceptorModules = [join(folder, 'workflows', 'trace-headers.ts')];
