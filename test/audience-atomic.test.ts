@@ -6,7 +6,7 @@ import {
   phoneOf,
   type AudienceDesk,
 } from './support/audiences';
-import { query } from './support/database';
+import { query, withClient } from './support/database';
 import { until } from './support/until';
 
 /** More than is looked at before the first row is read, and several chunks. */
@@ -143,6 +143,67 @@ describe('an upload is whole or not at all', () => {
     await silentFor('10 seconds');
     expect(await desk.put(id, csvOf(4))).toMatchObject({ status: 409 });
     expect((await desk.get(id)).body.audience).toMatchObject({ recipients: 3 });
+  });
+
+  test('one that holds its row lives, however old its last sign is', async () => {
+    const id = await desk.draft();
+    const [upload] = await query<{ id: string }>(
+      desk.api.database.adminUrl,
+      `INSERT INTO audiences (company_id, campaign_id, source, updated_at)
+         SELECT company_id, id, 'csv', now() - interval '1 hour' FROM campaigns WHERE id = $1 RETURNING id`,
+      [id],
+    );
+    const submit = () =>
+      desk.api.request('POST', `/v1/campaigns/${id}/submit`, { as: desk.tenant.director });
+    await withClient(desk.api.database.adminUrl, async (holder) => {
+      await holder.query('BEGIN');
+      // As the end of each chunk does.
+      await holder.query('SELECT FROM audiences WHERE id = $1 FOR SHARE', [upload!.id]);
+      expect(await desk.put(id, csvOf(2))).toMatchObject({ status: 409 });
+      expect((await submit()).body.detail).toMatch(/upload.*is running/);
+      await holder.query('COMMIT');
+    });
+    expect(await desk.put(id, csvOf(2))).toMatchObject({ status: 200 });
+    expect(await submit()).toMatchObject({ status: 200 });
+  });
+
+  const twoPeople = JSON.stringify({ items: [0, 1].map((n) => ({ telefone: phoneOf(n) })) });
+  test.each([
+    ['a file', csvOf(2), 'text/csv'],
+    ['a list', twoPeople, 'application/json'],
+  ])('%s gives signs until the campaign has it', async (_what, body, type) => {
+    const url = desk.api.database.adminUrl;
+    const id = await desk.draft();
+    const signOf = async (): Promise<string | undefined> =>
+      (
+        await query<{ sign: string }>(
+          url,
+          `SELECT updated_at::text AS sign FROM audiences WHERE campaign_id = $1 AND state = 'loading'`,
+          [id],
+        )
+      )[0]?.sign;
+    const expectSigns = async (): Promise<void> => {
+      for (const which of ['a sign that may have been on its way', 'another one']) {
+        const before = await signOf();
+        await until(which, async () => (await signOf()) !== before);
+      }
+      expect(await signOf()).toBeDefined();
+    };
+    await withClient(url, (slowTable) =>
+      withClient(url, async (busyCampaign) => {
+        await slowTable.query('BEGIN; LOCK TABLE campaign_recipients IN SHARE MODE');
+        const answer = desk.put(id, body, { headers: { 'content-type': type } });
+        await until('it has begun', async () => (await signOf()) !== undefined);
+        await busyCampaign.query('BEGIN');
+        await busyCampaign.query('SELECT FROM campaigns WHERE id = $1 FOR UPDATE', [id]);
+        await expectSigns();
+        await slowTable.query('COMMIT');
+        await until('all are stored', async () => (await desk.rowsLeft(id)).recipients === 2);
+        await expectSigns();
+        await busyCampaign.query('COMMIT');
+        expect(await answer).toMatchObject({ status: 200, body: { recipients: 2, rows: 2 } });
+      }),
+    );
   });
 });
 

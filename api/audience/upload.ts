@@ -19,6 +19,7 @@ import { write } from '../write';
 import { readAudienceList } from './lists';
 import { parseAudienceCsv, type AudienceCsvOptions } from './parse';
 import { showAudience, type Audience } from './shapes';
+import { UploadPulse } from './upload-pulse';
 import { UploadWatch } from './upload-watch';
 
 /** What an upload says of itself. */
@@ -28,11 +29,6 @@ export interface UploadRequest {
   mapping: ColumnMapping;
   /** The people themselves, where they came as JSON and not as a file. */
   list: AudienceList | null;
-}
-
-interface UploadTotals {
-  rowsRead: number;
-  bytesRead: number;
 }
 
 /**
@@ -52,15 +48,17 @@ export async function uploadAudience(
   const upload = await beginUpload(db, companyId, actor, campaignId, { source, fileName });
   const options = optionsOf(upload, deps, mapping);
   const loader = new AudienceLoader(db, upload);
+  const pulse = new UploadPulse((totals) => touchUpload(db, upload, totals));
   try {
-    const totals =
-      list === null
-        ? await loadFile(c, loader, options, deps, upload)
-        : await loadList(list, loader, options);
+    if (list === null) await loadFile(c, loader, options, pulse);
+    else await loadList(list, loader, options, pulse);
     const loaded = await loader.finish();
     refuseNobody(loaded);
     return await write(c, db, 200, async (tx, audit) => {
-      const { before, after } = await finishUpload(tx, actor, upload, { ...loaded, ...totals });
+      const { before, after } = await finishUpload(tx, actor, upload, {
+        ...loaded,
+        ...pulse.totals,
+      });
       await audit({
         action: 'campaign.upload_audience',
         entityType: 'campaign',
@@ -77,6 +75,7 @@ export async function uploadAudience(
     );
     throw error;
   } finally {
+    pulse.stop();
     void sweepAudiences(db, companyId, campaignId).catch((failure: unknown) =>
       logger.warn({ err: failure, campaignId }, 'audiences are removed with the next upload'),
     );
@@ -87,18 +86,12 @@ async function loadFile(
   c: AppContext,
   loader: AudienceLoader,
   options: AudienceCsvOptions,
-  { db }: ApiDeps,
-  upload: AudienceUpload,
-): Promise<UploadTotals> {
+  pulse: UploadPulse,
+): Promise<void> {
   const file = await uploadOf(c);
   const { batches, progress } = parseAudienceCsv(file, options);
-  const totals = (): UploadTotals => ({
-    rowsRead: progress.rows,
-    bytesRead: progress.receivedBytes,
-  });
-  const watch = new UploadWatch(file, () => progress.receivedBytes, {
-    report: () => touchUpload(db, upload, totals()),
-  });
+  pulse.follow(() => ({ rowsRead: progress.rows, bytesRead: progress.receivedBytes }));
+  const watch = new UploadWatch(file, () => progress.receivedBytes);
   try {
     for await (const batch of batches) {
       if (progress.file === null)
@@ -113,14 +106,14 @@ async function loadFile(
   } finally {
     watch.stop();
   }
-  return totals();
 }
 
 async function loadList(
   list: AudienceList,
   loader: AudienceLoader,
   options: AudienceCsvOptions,
-): Promise<UploadTotals> {
+  pulse: UploadPulse,
+): Promise<void> {
   if (list.items.length > options.limits.maxRows) {
     const { maxRows } = options.limits;
     const limit = maxRows.toLocaleString('en');
@@ -129,8 +122,8 @@ async function loadList(
     });
   }
   const { batch, columns } = readAudienceList(list, options);
+  pulse.follow(() => ({ rowsRead: list.items.length, bytesRead: 0 }));
   await loader.add(batch, columns);
-  return { rowsRead: list.items.length, bytesRead: 0 };
 }
 
 function optionsOf(

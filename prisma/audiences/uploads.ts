@@ -15,7 +15,8 @@ import { termsOf, termsVersion } from './terms';
 
 /**
  * An upload that gave no sign for so long has died with its process, and another may take its place; one that lives
- * gives one every second. As long as for an abandoned key (prisma/idempotency-keys.ts): a repetition waits for both.
+ * gives one every second (`touchUpload`), or holds its row, for which a sign has to wait. As long as for an abandoned key
+ * (prisma/idempotency-keys.ts): a repetition waits for both.
  */
 const STALE_AFTER_S = 15;
 
@@ -46,7 +47,6 @@ export async function beginUpload(
   return withTenant(db, companyId, async (tx) => {
     const { campaign } = await holdCampaign(tx, actor, campaignId);
     requireDraft(campaign);
-    await giveUpStale(tx, campaignId);
     await refuseRunningUpload(tx, campaignId);
     const { id: audienceId } = await tx.audience.create({
       data: { companyId, campaignId, source, fileName, createdBy: actor.id },
@@ -64,7 +64,7 @@ export async function beginUpload(
   });
 }
 
-/** The upload that is running now, if any. */
+/** The upload that is running now, if any, as far as it can be seen without holding its row. */
 export async function runningUpload(tx: TenantTx, campaignId: string): Promise<Audience | null> {
   const [running] = await tx.$queryRaw<{ id: string }[]>`
     SELECT id FROM audiences WHERE campaign_id = ${campaignId}::uuid AND state = 'loading'
@@ -72,9 +72,10 @@ export async function runningUpload(tx: TenantTx, campaignId: string): Promise<A
   return running === undefined ? null : tx.audience.findUnique({ where: { id: running.id } });
 }
 
-/** For whoever holds the campaign. Throws CONFLICT while its audience is on its way. */
+/** For whoever holds the campaign. Gives up an upload that has died; throws CONFLICT while one is on its way. */
 export async function refuseRunningUpload(tx: TenantTx, campaignId: string): Promise<void> {
-  const running = await runningUpload(tx, campaignId);
+  await giveUpStale(tx, campaignId);
+  const running = await tx.audience.findFirst({ where: { campaignId, state: 'loading' } });
   if (running === null) return;
   throw new RegenteError('CONFLICT', 'An upload of this campaign is running; wait for its end.', {
     details: { startedAt: running.createdAt.toISOString(), rowsRead: running.rowsRead },
@@ -82,10 +83,13 @@ export async function refuseRunningUpload(tx: TenantTx, campaignId: string): Pro
   });
 }
 
+/** Not where the row is held: by the upload itself, whose sign may be waiting for that. */
 async function giveUpStale(tx: TenantTx, campaignId: string): Promise<void> {
   await tx.$executeRaw`
-    UPDATE audiences SET state = 'failed' WHERE campaign_id = ${campaignId}::uuid AND state = 'loading'
-      AND updated_at <= clock_timestamp() - make_interval(secs => ${STALE_AFTER_S})`;
+    UPDATE audiences SET state = 'failed' WHERE id IN (
+      SELECT id FROM audiences WHERE campaign_id = ${campaignId}::uuid AND state = 'loading'
+        AND updated_at <= clock_timestamp() - make_interval(secs => ${STALE_AFTER_S})
+        FOR UPDATE SKIP LOCKED)`;
 }
 
 /** The sign of life, which also says how far the upload is. */
