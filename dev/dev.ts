@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { RegenteError } from '../domain/errors';
 import { openDatabase } from '../prisma/client';
-import { createDemoCompany, logIn, setUpAccount } from './demo/company';
+import { createDemoCompany, logIn, loginLines, setUpAccount } from './demo/company';
 import { moveAccount, onOtherPorts, readDevState, writeDevState, type DevState } from './dev-state';
 import { startLocal, type Local } from './local';
 import { announceDev } from './running';
@@ -112,10 +112,7 @@ function printAddresses(local: Local, { people }: DevState): void {
   say(`  Reference      ${api.url}/docs`);
   say(`  Temporal UI    ${stack.uiUrl ?? 'off'}`);
   say(`  Vendor         ${sandbox.url}/_control/totals`);
-  say(
-    `  Login          ${people.director.email}  (also ${people.operator.email}, ${people.supervisor.email})`,
-  );
-  say(`  Password       ${people.director.password}`);
+  for (const line of loginLines(people)) say(line);
   say('');
   say('Ctrl-C stops it; the data stays in this checkout.');
 }

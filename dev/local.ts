@@ -15,7 +15,6 @@ import type { HeldPort } from './stack/ports';
 
 export interface LocalOptions {
   dir: StackOptions['dir'];
-  keep?: boolean;
   ui?: boolean;
   /** Released right before they are listened on; free ones when left out. */
   ports?: { api?: HeldPort; sandbox?: HeldPort };
@@ -35,6 +34,7 @@ export interface Local {
   config: Config;
   /** The database as the tables' owner, for `npm run admin -- ledger:…`. */
   ownerUrl: string;
+  /** Stops all of it in order, once, however often it is asked for. */
   stop(): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ interface Secrets {
 export async function startLocal(options: LocalOptions): Promise<Local> {
   const { onProgress = () => undefined, ports = {} } = options;
   const stops: (() => Promise<unknown>)[] = [];
-  const stop = async (): Promise<void> => {
+  const stopAll = async (): Promise<void> => {
     // A part that cannot stop in order must not keep the others running.
     for (const each of stops.toReversed()) {
       await each().catch((error: unknown) =>
@@ -56,9 +56,11 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       );
     }
   };
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= stopAll());
   try {
-    const { dir, keep = false, ui = false } = options;
-    const stack = await startStack({ dir, keep, ui, onProgress });
+    const { dir, ui = false } = options;
+    const stack = await startStack({ dir, ui, onProgress });
     stops.push(() => stack.stop());
     const secrets = await readSecrets(stack.dir);
     const { ownerPassword, appPassword, encryptionKey } = secrets;

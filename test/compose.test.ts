@@ -252,7 +252,7 @@ describe('deploy/postgres/init.sql', () => {
   let folder: string;
   let server: Postgres;
   beforeAll(async () => {
-    folder = await temporaryFolder(false);
+    folder = await temporaryFolder();
     const logFile = join(folder, 'postgres.log');
     server = await startPostgres({ dataDir: join(folder, 'data'), logFile, durable: false });
   });

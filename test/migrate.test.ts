@@ -122,7 +122,7 @@ describe('migrate on a server that has no roles yet', () => {
   let folder: string;
   let server: Postgres;
   beforeAll(async () => {
-    folder = await temporaryFolder(false);
+    folder = await temporaryFolder();
     const logFile = join(folder, 'postgres.log');
     server = await startPostgres({ dataDir: join(folder, 'postgres'), logFile, durable: false });
   });

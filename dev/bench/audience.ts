@@ -45,7 +45,7 @@ export async function runAudienceBench(
 ): Promise<AudienceReport> {
   const stops: (() => Promise<unknown>)[] = [];
   try {
-    const folder = await temporaryFolder(false);
+    const folder = await temporaryFolder();
     watchdog().removeLater(folder);
     stops.push(() => rm(folder, { recursive: true, force: true }));
     const { appUrl, postgres } = await startDatabase(folder, durable);

@@ -49,6 +49,12 @@ export async function createDemoCompany(db: Database): Promise<DemoPeople> {
   };
 }
 
+/** What a person needs to log in, to print below the addresses. */
+export const loginLines = ({ director, operator, supervisor }: DemoPeople): string[] => [
+  `  Login          ${director.email}  (also ${operator.email}, ${supervisor.email})`,
+  `  Password       ${director.password}`,
+];
+
 /** Logs in as an operator's browser would. */
 export async function logIn(apiUrl: string, login: Login): Promise<ApiClient> {
   const { token } = await apiClient(apiUrl, null).post<{ token: string }>('/v1/sessions', login);

@@ -13,7 +13,14 @@ import {
   type CampaignView,
   type Summary,
 } from './campaign';
-import { createDemoCompany, logIn, setUpAccount, type DemoAccount } from './company';
+import {
+  createDemoCompany,
+  logIn,
+  loginLines,
+  setUpAccount,
+  type DemoAccount,
+  type DemoPeople,
+} from './company';
 import { ApiRefusal, type ApiClient } from './http';
 import { readOptions, requireReadable, USAGE, type DemoOptions } from './options';
 import { showProgress } from './progress';
@@ -26,6 +33,14 @@ const EXAMPLE_RATE_PER_SECOND = 400;
 const EX_USAGE = 64;
 const EX_DATAERR = 65;
 const EX_NOINPUT = 66;
+/** As a shell says that Ctrl-C has ended a program. */
+const INTERRUPTED = 130;
+
+/** What the demo tells while it runs; nothing more once it is being ended. */
+interface Talk {
+  say(line: string): void;
+  isSilent(): boolean;
+}
 
 async function main(args: readonly string[]): Promise<number> {
   if (args.includes('--help')) {
@@ -34,45 +49,66 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const options = readOptions(args);
   if (options.csv !== null) requireReadable(options.csv);
-  const say = (line: string): void => {
-    if (!options.json) console.log(line);
+  let isEnding = false;
+  const talk: Talk = {
+    isSilent: () => options.json || isEnding,
+    say: (line) => {
+      if (!talk.isSilent()) console.log(line);
+    },
   };
   const started = Date.now();
   const api = await holdPort(0);
   const local = await startLocal({
     dir: 'temporary',
-    keep: options.keep,
     ui: options.keep,
     ports: { api },
     settings: { PUBLIC_URL: `http://127.0.0.1:${api.port}`, DISPATCH_LANES: '4' },
     logLevel: process.env['LOG_LEVEL'] ?? 'error',
-    onProgress: say,
+    onProgress: talk.say,
   });
-  const end = endOnSignal(local);
+  const signal = firstSignal();
   try {
-    const facts = await runCampaign(local, options, say);
+    const people = await createPeople(local);
+    const running = runCampaign(local, people, options, talk);
+    const facts = await Promise.race([running, signal]);
+    if (facts === undefined) {
+      talk.say('\nEnding …');
+      isEnding = true;
+      return INTERRUPTED;
+    }
     facts.result.seconds = Math.round((Date.now() - started) / 100) / 10;
     const wrong = checkSums(facts);
     if (options.json) process.stdout.write(`${JSON.stringify(facts.result)}\n`);
-    else for (const line of ['', ...reportLines(facts), '', ...verdict(wrong)]) say(line);
+    else for (const line of ['', ...reportLines(facts), '', ...verdict(wrong)]) talk.say(line);
     if (wrong.length > 0)
       process.stderr.write(`The report does not add up:\n  ${wrong.join('\n  ')}\n`);
-    if (options.keep) await stayUp(local, say, end);
+    if (options.keep) {
+      const tell = options.json ? console.error : console.log;
+      for (const line of keptLines(local, people)) tell(line);
+      await signal;
+    }
     return wrong.length === 0 ? 0 : 1;
   } finally {
     await local.stop();
   }
 }
 
+async function createPeople({ config }: Local): Promise<DemoPeople> {
+  const db = openDatabase({ url: config.DATABASE_URL, maxConnections: 2 });
+  try {
+    return await createDemoCompany(db);
+  } finally {
+    await db.close();
+  }
+}
+
 async function runCampaign(
   local: Local,
+  people: DemoPeople,
   options: DemoOptions,
-  say: (line: string) => void,
+  { say, isSilent }: Talk,
 ): Promise<ReportFacts> {
-  const { api, sandbox, config } = local;
-  const db = openDatabase({ url: config.DATABASE_URL, maxConnections: 2 });
-  const people = await createDemoCompany(db);
-  await db.close();
+  const { api, sandbox } = local;
   const [director, operator, supervisor] = await Promise.all([
     logIn(api.url, people.director),
     logIn(api.url, people.operator),
@@ -97,7 +133,7 @@ async function runCampaign(
   say('The operator has submitted the campaign; the supervisor approves it.');
   await supervisor.post(`/v1/campaigns/${id}/approve`);
 
-  const progress = showProgress(options.json);
+  const progress = showProgress(isSilent);
   await followCampaign(operator, id, progress.update);
   progress.done();
   await sandbox.flushWebhooks({ now: true });
@@ -207,31 +243,25 @@ async function gatherFacts(
 const verdict = (wrong: readonly string[]): string[] =>
   wrong.length === 0 ? ['Every line adds up.'] : [];
 
-function endOnSignal(local: Local): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
-        resolve();
-        void local.stop().then(() => process.exit(130));
-      });
-    }
+/** Settles with the first Ctrl-C or SIGTERM; those that follow change nothing, for one of a terminal may come twice. */
+const firstSignal = (): Promise<undefined> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.on(signal, () => resolve(undefined));
   });
-}
 
-async function stayUp(
-  local: Local,
-  say: (line: string) => void,
-  end: Promise<void>,
-): Promise<void> {
-  say('');
-  say(
-    `API ${local.api.url}  reference ${local.api.url}/docs  Temporal UI ${local.stack.uiUrl ?? 'off'}`,
-  );
-  say(
-    `What the ledger takes: MIGRATE_DATABASE_URL=${local.ownerUrl} npm run admin -- ledger:months`,
-  );
-  say('Everything stays up; Ctrl-C ends it.');
-  await end;
+function keptLines({ api, stack, ownerUrl }: Local, people: DemoPeople): string[] {
+  return [
+    '',
+    `  API            ${api.url}`,
+    `  Reference      ${api.url}/docs`,
+    `  Temporal UI    ${stack.uiUrl ?? 'off'}`,
+    ...loginLines(people),
+    `  Data           ${stack.dir}`,
+    '',
+    `What the ledger takes: MIGRATE_DATABASE_URL=${ownerUrl} npm run admin -- ledger:months`,
+    'Everything stays up until Ctrl-C, which ends it and removes the data.',
+  ];
 }
 
 function exitCodeOf(error: unknown): number {

@@ -4,7 +4,7 @@ import { RegenteError } from '../../domain/errors';
 
 export interface DemoOptions {
   json: boolean;
-  /** Leaves everything running at the end. */
+  /** Leaves everything running at the end, until Ctrl-C. */
   keep: boolean;
   /** The user's own file. */
   csv: string | null;
@@ -15,7 +15,7 @@ export interface DemoOptions {
 export const USAGE = `npm run demo -- [options]
   --csv FILE        send the people of your own file (only to the stand-in vendor)
   --recipients N    invent N people, up to 10,000,000
-  --keep            stay up at the end, with the URLs
+  --keep            stay up at the end, with the addresses and a login, until Ctrl-C; then nothing is left
   --json            print one JSON line on stdout and nothing else (npm run -s demo -- --json)
   --help            print this
 `;

@@ -3,7 +3,7 @@ import type { CampaignView } from './campaign';
 const WIDTH = 30;
 
 /** A line that is drawn over on a terminal, and printed every now and then into a file. */
-export function showProgress(silent: boolean): {
+export function showProgress(isSilent: () => boolean): {
   update: (view: CampaignView) => void;
   done: () => void;
 } {
@@ -11,7 +11,7 @@ export function showProgress(silent: boolean): {
   let lastPrinted = '';
   return {
     update({ state, progress }) {
-      if (silent) return;
+      if (isSilent()) return;
       const { counts, ratePerSecond, waiting } = progress;
       const done = counts.recipients - counts.waiting - counts.queued - counts.sending;
       const share = counts.recipients === 0 ? 0 : done / counts.recipients;
@@ -24,7 +24,7 @@ export function showProgress(silent: boolean): {
       lastPrinted = line;
     },
     done() {
-      if (!silent && out.isTTY) out.write('\n');
+      if (!isSilent() && out.isTTY) out.write('\n');
     },
   };
 }

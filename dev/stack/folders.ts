@@ -52,10 +52,9 @@ export async function lockFolder(folder: string): Promise<Lock> {
   );
 }
 
-/** A fresh folder that bears this process's number; `kept` ones are never removed as left over. */
-export async function temporaryFolder(kept: boolean): Promise<string> {
-  const prefix = kept ? 'regente-kept-' : `regente-stack-${process.pid}-`;
-  const folder = await mkdtemp(join(temporaryRoot(), prefix));
+/** A fresh folder that bears this process's number, by which it is removed as left over once that has ended. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(temporaryRoot(), `regente-stack-${process.pid}-`));
   if (serviceUser() !== null) await chmod(folder, 0o711);
   return folder;
 }

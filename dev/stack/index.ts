@@ -12,8 +12,6 @@ export { checkoutFolder, lockCheckout } from './folders';
 export interface StackOptions {
   /** A folder that keeps the data (see `checkoutFolder`), or 'temporary': one of its own that goes with the stack. */
   dir: string;
-  /** Leaves a temporary folder behind. */
-  keep?: boolean;
   /** Starts the engine's web interface. */
   ui?: boolean;
   /**
@@ -60,18 +58,17 @@ export interface Stack {
 export async function startStack(options: StackOptions): Promise<Stack> {
   await removeLeftovers();
   const temporary = options.dir === 'temporary';
-  const discard = temporary && options.keep !== true;
-  const dir = temporary ? await temporaryFolder(!discard) : resolve(options.dir);
+  const dir = temporary ? await temporaryFolder() : resolve(options.dir);
   const lock = await lockFolder(dir);
-  if (discard) watchdog().removeLater(dir);
+  if (temporary) watchdog().removeLater(dir);
 
   const close = async (servers: readonly (Postgres | Engine)[]): Promise<void> => {
     // A killed PostgreSQL would leave its shared memory behind; a killed engine leaves nothing.
     const end = (server: Postgres | Engine): Promise<void> =>
-      discard && 'address' in server ? server.kill() : server.stop();
+      temporary && 'address' in server ? server.kill() : server.stop();
     await Promise.all(servers.map(end));
     await lock.release();
-    if (!discard) return;
+    if (!temporary) return;
     await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     watchdog().keep(dir);
   };

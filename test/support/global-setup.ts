@@ -17,7 +17,7 @@ const TEMPLATE = 'regente_template';
 export default async function globalSetup(): Promise<void> {
   await prepareEngine(thisMachine(), (line) => process.stderr.write(`${line}\n`));
   await removeLeftovers();
-  const folder = await temporaryFolder(false);
+  const folder = await temporaryFolder();
   watchdog().removeLater(folder);
   atEnd(() => rm(folder, { recursive: true, force: true }));
   await setUpPostgres(folder);
