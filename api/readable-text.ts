@@ -3,6 +3,7 @@ import { createMiddleware } from 'hono/factory';
 import { RegenteError, type FieldError } from '../domain/errors';
 import type { AppContext, AppEnv } from './context';
 import { jsonPointer } from './errors';
+import { placesIn, pointerTo } from './json-places';
 import { sendsJson } from './uploads';
 
 /** The escapes of what is refused here: everything else that JSON can write is kept as it is. */
@@ -67,30 +68,13 @@ function decode(body: ArrayBuffer): string {
   }
 }
 
-interface Place {
-  value: unknown;
-  key: string;
-  parent: Place | undefined;
-}
-
-/** Without recursion: a body may be nested as deep as it is long. */
 function wrongTexts(body: unknown, wrongWith: (text: string) => string | undefined): FieldError[] {
   const fields: FieldError[] = [];
-  const open: Place[] = [{ value: body, key: '', parent: undefined }];
-  for (let place = open.pop(); place !== undefined; place = open.pop()) {
+  for (const place of placesIn(body)) {
     const { value, key } = place;
     const detail = wrongWith(key) ?? (typeof value === 'string' ? wrongWith(value) : undefined);
     if (detail !== undefined) fields.push({ pointer: pointerTo(place), detail });
     if (fields.length === MOST_FIELDS) break;
-    if (typeof value !== 'object' || value === null) continue;
-    const inside = Object.entries(value).toReversed();
-    for (const [name, child] of inside) open.push({ value: child, key: name, parent: place });
   }
   return fields;
-}
-
-function pointerTo(place: Place): string {
-  const path: string[] = [];
-  for (let at = place; at.parent !== undefined; at = at.parent) path.push(at.key);
-  return jsonPointer(path.toReversed());
 }

@@ -128,6 +128,7 @@ test.each<[string, () => Delivery, number]>([
   ['one of no JSON at all', () => ({ body: '<events/>' }), 400],
   ['a genuine one behind a byte order mark', () => ({ body: `\ufeff${eventsOf()}` }), 400],
   ['one of an id too long to store', () => ({ body: eventsOf({ eventId: 'e'.repeat(501) }) }), 400],
+  ['one of U+0000 in an id', () => ({ body: eventsOf({ id: 'v\0' }) }), 400],
   ['one of half a surrogate pair', () => ({ body: eventsOf({ eventId: '\ud800x' }) }), 400],
   [
     'one of no usual year',

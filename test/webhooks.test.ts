@@ -104,9 +104,43 @@ test.each<[string, (body: string) => Delivery]>([
 
 test('a genuine delivery that is not what the vendor documents is refused', async () => {
   for (const body of ['', 'null', '{"events":[{"status":"delivered"}]}', '<events/>']) {
-    expect(await deliver(body)).toMatchObject({ status: 400, body: { code: 'VALIDATION' } });
+    expect(await deliver(body)).toMatchObject({
+      status: 400,
+      body: { code: 'VALIDATION', errors: [{ pointer: '' }] },
+    });
   }
 });
+
+const NUL = 'contains U+0000, which cannot be stored';
+
+test.each([
+  [{ id: 'v\0' }, NUL],
+  [{ eventId: 'e\0' }, NUL],
+  [{ reference: '\0' }, NUL],
+  [{ errorCode: 'E\0' }, NUL],
+  [{ eventId: 'e'.repeat(501) }, 'is longer than 500 characters'],
+  [{ reference: '\ud800' }, 'contains half of a surrogate pair, which is no character'],
+  [{ occurredAt: '+275760-09-13T00:00:00.000Z' }, 'is not of the years 1 to 9999'],
+])(
+  'a delivery with %j is refused with a pointer at that field of that event',
+  async (odd, detail) => {
+    const before = await inbox();
+    const { events } = JSON.parse(eventsOf(2)) as { events: Record<string, unknown>[] };
+    // What is left out does not move the others.
+    const unknown = { ...events[0], eventId: randomUUID(), status: 'typing' };
+    const body = JSON.stringify({ events: [events[0], unknown, { ...events[1], ...odd }] });
+    const pointer = `/events/2/${Object.keys(odd).join()}`;
+    expect(await deliver(body)).toMatchObject({
+      status: 400,
+      body: {
+        code: 'VALIDATION',
+        detail: `The payload cannot be stored: ${pointer} ${detail}.`,
+        errors: [{ pointer, detail }],
+      },
+    });
+    expect(await inbox()).toBe(before);
+  },
+);
 
 test('more than 1 MB is refused before anybody has looked at it, signed or not', async () => {
   const large = JSON.stringify({ events: [], filler: 'x'.repeat(1_100_000) });

@@ -4,8 +4,11 @@ import { sqlState } from '../../prisma/errors';
 import { storable } from './storable';
 
 export interface WebhookIntake {
-  /** Answers, once they are committed, how many of the events were new. Throws VALIDATION, and as the database does. */
-  store(route: WebhookRoute, events: readonly InboxEvent[]): Promise<number>;
+  /**
+   * Answers, once they are committed, how many of the events were new. Throws VALIDATION, and as the database does.
+   * @param rawBody what the events were read from; a refusal points at its place in it
+   */
+  store(route: WebhookRoute, events: readonly InboxEvent[], rawBody: string): Promise<number>;
 }
 
 interface Callback {
@@ -45,10 +48,11 @@ export function createWebhookIntake(db: Database): WebhookIntake {
   };
 
   return {
-    store: (route, events) =>
+    store: (route, events, rawBody) =>
       new Promise((resolve, reject) => {
         if (events.length === 0) return resolve(0);
-        const callback = { events: events.map(storable), resolve, reject };
+        const storables = events.map((event) => storable(event, rawBody));
+        const callback = { events: storables, resolve, reject };
         const running = queues.get(route.credentialId);
         if (running !== undefined) {
           running.waiting.push(callback);

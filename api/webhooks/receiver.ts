@@ -36,10 +36,12 @@ export function createWebhookReceiver({
       const verdict = vendorFor(provider).verifyWebhook(account.config, { headers, rawBody, now });
       if (!verdict.ok) {
         throw verdict.reason === 'payload'
-          ? new RegenteError('VALIDATION', 'The payload is not one of this vendor.')
+          ? new RegenteError('VALIDATION', 'The payload is not one of this vendor.', {
+              fields: [{ pointer: '', detail: 'is not what this vendor documents' }],
+            })
           : new RegenteError('UNAUTHENTICATED', `The webhook's ${verdict.reason} is not valid.`);
       }
-      return intake.store(account, verdict.events);
+      return intake.store(account, verdict.events, rawBody);
     },
   };
 }
