@@ -23,7 +23,16 @@ export const PROBLEMS = {
   413: problem('Too large'),
   415: problem('Another Content-Type is needed'),
   429: problem('Too many requests'),
-  503: problem('Database or engine not available'),
+  503: problem(
+    'Not available right now, mostly the database; `Retry-After` says when to try again',
+  ),
+} as const;
+
+/** For the responses of routes that read people whose months may be archived. */
+export const MAY_BE_ARCHIVED = {
+  410: problem(
+    'Code `ARCHIVED`: people of this campaign are archived; `archivedMonths` names the months',
+  ),
 } as const;
 
 const IDEMPOTENCY_KEY = {

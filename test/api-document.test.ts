@@ -47,6 +47,18 @@ test('every operation in a company takes X-Company, and none that is about onese
   expect(unless((one) => takesHeader(one, 'X-Company') === inCompany(one))).toEqual([]);
 });
 
+test('410 is an answer of those that read people of the ledger, and of no other', () => {
+  const mayBeArchived = operations.filter(({ responses = {} }) => '410' in responses);
+  expect(mayBeArchived.map(({ name }) => name).sort()).toEqual([
+    'get /v1/campaigns/{id}/reasons',
+    'get /v1/campaigns/{id}/recipients',
+    'get /v1/campaigns/{id}/report.csv',
+    'get /v1/campaigns/{id}/test-sends/{testId}',
+    'post /v1/campaigns/{id}/retry-failed',
+    'post /v1/campaigns/{id}/unknown/resolve',
+  ]);
+});
+
 test('each parameter is listed once', () => {
   const places = ({ parameters = [] }: Named): string[] =>
     parameters.map(({ name, in: place }) => `${place} ${name}`);

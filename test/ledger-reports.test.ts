@@ -5,6 +5,7 @@ import { messageReference } from '../domain/communications';
 import { applyDueEvents, storeEvents } from '../prisma/delivery-events';
 import { runLedgerCommand } from '../dev/ledger/commands';
 import { startTestApi, type Answer, type TestApi, type TestPerson } from './support/api';
+import { readDocument } from './support/api-routes';
 import { query } from './support/database';
 import { fillOldMonth, makeOldMonth, OLD_MONTH, type OldCampaign } from './support/old-months';
 
@@ -57,6 +58,9 @@ test('of an archived month, counts stay, people are refused with the month, and 
     const { progress, state } = (await call('GET', '')).body;
     return { state, counts: progress.counts, money: progress.money };
   };
+  const { paths } = await readDocument();
+  const documented = (method: string, path: string): unknown =>
+    paths[`/v1/campaigns/{id}${path.replace(/\?.*/, '')}`]?.[method.toLowerCase()]?.responses;
   const [people, numbers] = [await everything(), await counts()];
   expect(numbers).toMatchObject({ counts: { recipients: 250, sent: 225, failed: 25, waiting: 0 } });
   for (const drop of [false, true]) {
@@ -71,6 +75,7 @@ test('of an archived month, counts stay, people are refused with the month, and 
       ['POST', '/unknown/resolve', decision] as const,
     ]) {
       const { status, body } = await call(method, path, sent);
+      expect(documented(method, path)).toHaveProperty('410');
       expect({ path, status, body }).toMatchObject({
         path,
         status: 410,

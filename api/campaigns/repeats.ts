@@ -2,7 +2,7 @@ import { CloneInput, RetryInput } from '../../domain/campaigns.schema';
 import { cloneCampaign } from '../../prisma/campaigns/clones';
 import { retryFailed } from '../../prisma/campaigns/retries';
 import { actorOf, type ApiDeps } from '../context';
-import { createRouter, defineRoute, IdParam, json, optionalBody } from '../routes';
+import { createRouter, defineRoute, IdParam, json, MAY_BE_ARCHIVED, optionalBody } from '../routes';
 import { write } from '../write';
 import { shapeOf } from './approvals';
 import { Campaign, showCampaign } from './show-campaign';
@@ -18,7 +18,7 @@ const retry = defineRoute('campaigns:approve', {
     'Sends again to those whom the vendor has refused, each at most once per retry. The people, the message and the price ' +
     'were approved, so this needs no new approval, only the permission to approve; a price that has risen is refused.',
   request: { params: IdParam, body: optionalBody(RetryInput) },
-  responses: { 200: json(StateAnswer, 'The new execution is on its way') },
+  responses: { 200: json(StateAnswer, 'The new execution is on its way'), ...MAY_BE_ARCHIVED },
 });
 const clone = defineRoute('campaigns:write', {
   method: 'post',

@@ -19,7 +19,7 @@ import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
 import { CsvForm, csvHeaders, csvStream } from '../csv';
 import { pageArgs, pageBy, pageOf, PageQuery, readPlace, writePlace } from '../paging';
-import { createRouter, defineRoute, IdParam, json } from '../routes';
+import { createRouter, defineRoute, IdParam, json, MAY_BE_ARCHIVED } from '../routes';
 import { reportColumns } from './report-columns';
 import { iso } from './show';
 import { CountedExecutionItem, showCounted } from './show-progress';
@@ -85,7 +85,7 @@ const recipients = defineRoute('campaigns:read', {
     'In the order of the audience, by `position` from 0. Whoever a retry has taken back is listed with the retry only, ' +
     'whose positions begin at 0 again.',
   request: { ...request, query: PageQuery.extend(RecipientFilter.shape) },
-  responses: { 200: json(pageOf(Recipient), 'A page of people') },
+  responses: { 200: json(pageOf(Recipient), 'A page of people'), ...MAY_BE_ARCHIVED },
 });
 const reasons = defineRoute('campaigns:read', {
   method: 'get',
@@ -95,6 +95,7 @@ const reasons = defineRoute('campaigns:read', {
   summary: 'Count people by state and reason',
   request,
   responses: {
+    ...MAY_BE_ARCHIVED,
     200: json(
       z.object({
         items: z.array(
@@ -126,6 +127,7 @@ const report = defineRoute('campaigns:read', {
   },
   responses: {
     200: { description: 'One line per person', content: { 'text/csv': { schema: z.string() } } },
+    ...MAY_BE_ARCHIVED,
   },
 });
 

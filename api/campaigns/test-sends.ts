@@ -10,7 +10,7 @@ import {
 } from '../../prisma/campaigns/test-sends';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
-import { createRouter, defineRoute, IdParam, json, jsonBody } from '../routes';
+import { createRouter, defineRoute, IdParam, json, jsonBody, MAY_BE_ARCHIVED } from '../routes';
 import { write } from '../write';
 import { iso } from './show';
 import { tags } from './verbs';
@@ -56,7 +56,7 @@ const get = defineRoute('campaigns:read', {
   operationId: 'getTestSend',
   summary: 'Show a test message',
   request: { params: IdParam.extend({ testId: z.uuid() }) },
-  responses: { 200: json(TestSend, 'What became of it') },
+  responses: { 200: json(TestSend, 'What became of it'), ...MAY_BE_ARCHIVED },
 });
 
 const WAIT_MS = 10_000;

@@ -4,7 +4,7 @@ import { ResolveUnknownInput } from '../../domain/campaigns.schema';
 import { graceAfterLeaseMs } from '../../domain/reconcile';
 import { resolveUnknown, type Resolved } from '../../prisma/campaigns/unknowns';
 import { actorOf, type ApiDeps } from '../context';
-import { createRouter, defineRoute, IdParam, json, jsonBody } from '../routes';
+import { createRouter, defineRoute, IdParam, json, jsonBody, MAY_BE_ARCHIVED } from '../routes';
 import { write, type Audit } from '../write';
 import { shapeOf } from './approvals';
 import { iso } from './show';
@@ -44,7 +44,10 @@ const resolve = defineRoute('campaigns:approve', {
     'execution under a new key, at a price that has not risen. A vendor that had taken the message and does not know the ' +
     'key any more, or is given a new one, delivers twice. A callback that proves a message accepted later is believed.',
   request: { params: IdParam, body: jsonBody(ResolveUnknownInput) },
-  responses: { 200: json(ResolvedAnswer, 'What was decided, and what could not be') },
+  responses: {
+    200: json(ResolvedAnswer, 'What was decided, and what could not be'),
+    ...MAY_BE_ARCHIVED,
+  },
 });
 
 const WHY = { too_early: 'tooEarly', not_unknown: 'notUnknown', fish: 'fish' } as const;

@@ -40,6 +40,7 @@ export interface Operation {
   operationId?: string;
   summary?: string;
   'x-permission'?: ApiRoute['permission'];
+  responses?: Record<string, unknown>;
   requestBody?: { content: Record<string, unknown> };
   parameters?: (QueryParameter & { in: string })[];
 }
