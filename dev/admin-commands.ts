@@ -29,7 +29,8 @@ export const USAGE = `Usage: npm run admin -- <command> [options]
                  [--expires-at 2030-01-01T00:00:00Z]
 ${LEDGER_USAGE}
 
-Reads DATABASE_URL and PUBLIC_URL from the environment; ledger:… reads MIGRATE_DATABASE_URL, the tables' owner.`;
+Reads DATABASE_URL and PUBLIC_URL from the environment; ledger:… reads MIGRATE_DATABASE_URL, the tables' owner.
+Without them, the database of the npm run dev that runs in this checkout is used.`;
 
 /** The command line is not one of `USAGE`. */
 export class UsageError extends Error {

@@ -54,7 +54,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   await writeDevState(dir, state);
   const { DATABASE_URL: databaseUrl, PUBLIC_URL: publicUrl } = local.config;
-  const takeBack = await announceDev(dir, { databaseUrl, publicUrl });
+  const takeBack = await announceDev(dir, { databaseUrl, ownerUrl: local.ownerUrl, publicUrl });
   printAddresses(local, state);
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());

@@ -8,6 +8,8 @@ import { isRunning, thisProcess, type ProcessIdentity } from './stack/processes'
 /** What another program of this checkout needs of the stack that `npm run dev` runs there. */
 export interface RunningDev {
   databaseUrl: string;
+  /** The same database as the tables' owner. */
+  ownerUrl: string;
   publicUrl: string;
 }
 

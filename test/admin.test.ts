@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { announceDev, readRunning } from '../dev/running';
+import { checkoutFolder } from '../dev/stack/folders';
 import { startTestApi, type TestApi } from './support/api';
 import { auditOf } from './support/audit';
 
@@ -100,7 +101,11 @@ test('the stack that npm run dev runs in this checkout is found, and not once it
   const dir = mkdtempSync(join(tmpdir(), 'regente-running-'));
   try {
     expect(readRunning(dir)).toBeNull();
-    const running = { databaseUrl: api.database.appUrl, publicUrl: 'http://localhost:3000' };
+    const running = {
+      databaseUrl: api.database.appUrl,
+      ownerUrl: api.database.ownerUrl,
+      publicUrl: 'http://localhost:3000',
+    };
     const takeBack = await announceDev(dir, running);
     expect(readRunning(dir)).toEqual(running);
     const path = join(dir, 'running.json');
@@ -179,6 +184,32 @@ describe('what cannot be done', () => {
       MIGRATE_DATABASE_URL: api.database.ownerUrl,
     });
     expect(out).toMatch(/^\d{4}-\d{2} +attached +0 +\d/m);
+  });
+
+  test('the ledger of npm run dev is used where no database is named, and never beside another', async () => {
+    const checkout = mkdtempSync(join(tmpdir(), 'regente-checkout-'));
+    const { appUrl, ownerUrl } = api.database;
+    const dir = await checkoutFolder(checkout);
+    mkdirSync(dir, { recursive: true });
+    const running = { databaseUrl: appUrl, ownerUrl, publicUrl: 'http://localhost:3000' };
+    const takeBack = await announceDev(dir, running);
+    try {
+      const used = await admin(['ledger:months'], { DATABASE_URL: '' }, checkout);
+      expect(used).toMatchObject({
+        status: 0,
+        err: expect.stringMatching(/^Uses the database of /),
+      });
+      expect(used.err).not.toContain(new URL(ownerUrl).password);
+      expect(used.out).toMatch(/^\d{4}-\d{2} +attached/m);
+      const named = await admin(['ledger:months'], {}, checkout);
+      expect(named).toMatchObject({ status: 78, out: '' });
+      expect(named.err).not.toContain('Uses the database');
+    } finally {
+      await takeBack();
+      for (const each of [dir, checkout]) rmSync(each, { recursive: true, force: true });
+    }
+    const alone = await admin(['ledger:months'], { DATABASE_URL: '' }, tmpdir());
+    expect(alone.err).toMatch(/Set MIGRATE_DATABASE_URL .* or start npm run dev/);
   });
 
   test('a database that does not answer is said in one line', async () => {

@@ -86,6 +86,15 @@ describe('an archive and its restore', () => {
     expect(await rowsOfMonth(database)).toEqual(before);
   });
 
+  test('say of a month that the ledger does not have that it has none', async () => {
+    const none = run({ name: 'archive', month: '2020-01', to: directory, drop: false });
+    await expect(none).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringMatching(/^The ledger has no month 2020-01, .*ledger:months/),
+    });
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   test('leave a table that the next month, and another archive, take for one of the ledger', async () => {
     await archive(true);
     await restore();

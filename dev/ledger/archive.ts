@@ -34,7 +34,8 @@ type Say = (line: string) => void;
  * Takes a month out of the ledger: writes its rows to files and reads them back, detaches its partition, makes sure that
  * the files hold its last state, seals it, and only then deletes its vendor ids and, if asked to, its table. Killed
  * anywhere, the same command goes on from there; each step finds out for itself whether it is done.
- * Throws CONFLICT while anything of the month is under way, VALIDATION for files that are not what was written.
+ * Throws NOT_FOUND for a month that the ledger does not have, CONFLICT while anything of it is under way, VALIDATION for
+ * files that are not what was written.
  */
 export async function archiveMonth(
   ledger: Client,
@@ -44,7 +45,15 @@ export async function archiveMonth(
   await requireOver(ledger, month);
   const folder = archiveFolder(directory, month);
   if ((await placeOf(ledger, month)) === 'absent') {
-    const { archive } = await readManifest(folder, month);
+    const { archive } = await readManifest(folder, month).catch((error: unknown) => {
+      if (!isMissing(error)) throw error;
+      throw new RegenteError(
+        'NOT_FOUND',
+        `The ledger has no month ${month}, and there is no archive of it in ${folder}. ` +
+          'npm run admin -- ledger:months lists those that it has.',
+        { cause: error },
+      );
+    });
     await verify(folder, archive);
     say(`${month} has no table here, and ${folder} holds ${counted(archive)}`);
     return;
@@ -64,6 +73,9 @@ export async function archiveMonth(
   await dropDetached(ledger, month);
   say(`the table of ${month} dropped`);
 }
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof RegenteError && error.code === 'NOT_FOUND';
 
 /** Answers the archive, verified and sealed, of a month that is detached then. */
 async function writeArchive(
