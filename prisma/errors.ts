@@ -142,6 +142,13 @@ const contention = (cause: unknown): RegenteError =>
     cause,
   });
 
+/** What is left of a system error behind Prisma's adapter. */
+const BROKEN_SOCKETS: ReadonlyMap<string, string> = new Map([
+  ['SocketTimeout', 'ETIMEDOUT'],
+  ['ConnectionClosed', 'ECONNRESET'],
+  ['DatabaseNotReachable', 'ECONNREFUSED'],
+]);
+
 /** The SQLSTATE or the system error code of whatever was thrown, looked for down the chain of causes. */
 export function sqlState(error: unknown): string | undefined {
   for (
@@ -153,11 +160,14 @@ export function sqlState(error: unknown): string | undefined {
       code?: unknown;
       originalCode?: unknown;
       cause?: unknown;
+      kind?: unknown;
       meta?: unknown;
     };
     // Our own codes are no SQLSTATEs; what the database said is their cause.
     const code = at instanceof RegenteError ? undefined : (fields.originalCode ?? fields.code);
     if (typeof code === 'string' && !/^P\d{4}$/.test(code)) return code;
+    const broken = typeof fields.kind === 'string' ? BROKEN_SOCKETS.get(fields.kind) : undefined;
+    if (broken !== undefined) return broken;
     const meta = fields.meta as { driverAdapterError?: unknown; code?: unknown } | undefined;
     if (typeof meta?.code === 'string') return meta.code;
     at = meta?.driverAdapterError ?? fields.cause;

@@ -5,6 +5,7 @@ import { Client } from 'pg';
 import { loadMigrateConfig, orExit } from '../config';
 import { MONTHS_AHEAD } from './ledger-months';
 import { ensureRoles } from './roles';
+import { KEEP_ALIVE } from './silence';
 
 const ROOTS = [join(__dirname, 'migrations'), join(__dirname, '../../prisma/migrations')];
 
@@ -33,7 +34,7 @@ export interface MigrateOptions {
  * runs follow each other. Answers their names. Throws when an applied file was changed afterwards.
  */
 export async function migrate({ ownerUrl, appUrl }: MigrateOptions): Promise<string[]> {
-  const client = new Client({ connectionString: ownerUrl });
+  const client = new Client({ connectionString: ownerUrl, ...KEEP_ALIVE });
   await client.connect();
   try {
     await client.query(`SELECT pg_advisory_lock(hashtext('regente migrate'))`);

@@ -26,18 +26,21 @@ export async function withTenant<T>(
   db: Database,
   companyId: string,
   work: (tx: TenantTx) => Promise<T>,
-  { timeoutMs = DEFAULT_TIMEOUT_MS }: TenantOptions = {},
+  options: TenantOptions = {},
 ): Promise<T> {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   try {
-    return await db.prisma.$transaction(
-      async (tx) => {
-        await tx.$executeRaw`SELECT set_config('app.company_id', ${companyId}, true)`;
-        // A connection's own limit is shorter than work on a whole audience takes.
-        if (timeoutMs > DEFAULT_TIMEOUT_MS)
-          await tx.$executeRaw`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`;
-        return work(tx as TenantTx);
-      },
-      { timeout: timeoutMs, maxWait: 10_000 },
+    return await db.patience.during(options.timeoutMs, () =>
+      db.prisma.$transaction(
+        async (tx) => {
+          await tx.$executeRaw`SELECT set_config('app.company_id', ${companyId}, true)`;
+          // A connection's own limit is shorter than work on a whole audience takes.
+          if (timeoutMs > DEFAULT_TIMEOUT_MS)
+            await tx.$executeRaw`SELECT set_config('statement_timeout', ${String(timeoutMs)}, true)`;
+          return work(tx as TenantTx);
+        },
+        { timeout: timeoutMs, maxWait: 10_000 },
+      ),
     );
   } catch (error) {
     throw fromDatabase(error);
@@ -49,7 +52,18 @@ export async function withTenantConnection<T>(
   db: Database,
   companyId: string,
   work: (connection: TenantConnection) => Promise<T>,
-  { timeoutMs = DEFAULT_TIMEOUT_MS }: TenantOptions = {},
+  options: TenantOptions = {},
+): Promise<T> {
+  return db.patience.during(options.timeoutMs, () =>
+    onConnection(db, companyId, work, options.timeoutMs),
+  );
+}
+
+async function onConnection<T>(
+  db: Database,
+  companyId: string,
+  work: (connection: TenantConnection) => Promise<T>,
+  timeoutMs = DEFAULT_TIMEOUT_MS,
 ): Promise<T> {
   let connection: PoolClient | undefined;
   try {

@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { RegenteError } from '../../domain/errors';
 import { fromDatabase } from '../errors';
+import { KEEP_ALIVE } from '../silence';
 
 /** A text of a row is the same wherever and whenever it is read, so that checksums can be compared. */
 const SETTINGS = {
@@ -22,7 +23,11 @@ export async function withLedger<T>(
   work: (ledger: Client) => Promise<T>,
 ): Promise<T> {
   const options = Object.entries(SETTINGS).map(([name, value]) => `-c ${name}=${value}`);
-  const ledger = new Client({ connectionString: ownerUrl, options: options.join(' ') });
+  const ledger = new Client({
+    connectionString: ownerUrl,
+    options: options.join(' '),
+    ...KEEP_ALIVE,
+  });
   // The query under way, or the next one, fails with the same.
   ledger.on('error', () => undefined);
   try {
