@@ -82,16 +82,19 @@ export function fieldOfName(name: string): AudienceField | undefined {
   return FIELD_OF_NAME.get(name.replaceAll('_', ''));
 }
 
+/** The query parameter that named the column of a field, which a refusal points at; `map[<field>]` when not said. */
+export type MappedBy = Partial<Record<AudienceField, string>>;
+
 /**
  * Decides what each column is. Throws VALIDATION, with the columns seen in `details.columns`, when no column holds the
  * channel's address, when a mapped column is not there, or when the first line is no header.
  */
 export function resolveColumns(
   headers: readonly string[],
-  options: { channel: Channel; mapping?: ColumnMapping },
+  options: { channel: Channel; mapping?: ColumnMapping; mappedBy?: MappedBy },
 ): AudienceColumns {
   requireColumnCount(headers.length);
-  const mapped = mappedFields(headers, options.mapping ?? {});
+  const mapped = mappedFields(headers, options.mapping ?? {}, options.mappedBy ?? {});
   const taken = new Set(Object.values(mapped));
   const names = headers.map((header, index) => (taken.has(index) ? '' : compact(header)));
   const areaCode = areaCodeColumn(names);
@@ -150,6 +153,7 @@ function areaCodeColumn(names: readonly string[]): number | null {
 function mappedFields(
   headers: readonly string[],
   mapping: ColumnMapping,
+  mappedBy: MappedBy,
 ): Partial<Record<AudienceField, number>> {
   const found: Partial<Record<AudienceField, number>> = {};
   for (const field of AUDIENCE_FIELDS) {
@@ -159,13 +163,13 @@ function mappedFields(
     if (index === -1) index = headers.findIndex((header) => compact(header) === compact(wanted));
     if (index === -1) {
       throw refusal(`The file has no column "${wanted}".`, headers, {
-        pointer: `/query/map[${field}]`,
+        pointer: `/query/${mappedBy[field] ?? `map[${field}]`}`,
         detail: `is not a column of the file: ${listed(headers)}`,
       });
     }
     if (Object.values(found).includes(index)) {
       throw refusal(`The column "${wanted}" is mapped to two fields.`, headers, {
-        pointer: `/query/map[${field}]`,
+        pointer: `/query/${mappedBy[field] ?? `map[${field}]`}`,
         detail: 'is mapped to another field as well',
       });
     }

@@ -13,15 +13,23 @@ describe('a list', () => {
   test('is read like a file with a column per key', async () => {
     const id = await desk.draft();
     const items = [
-      { telefone: '11987654321', nome: 'Ana', valor: 10.5 },
+      { telefone: '11987654321', nome: 'Ána', valor: 10.5 },
       { nome: 'Bia', telefone: 5511987654322, ativo: true, valor: null },
       { nome: 'Caio' },
       { telefone: '11 98765 4321' },
     ];
-    const answer = await desk.put(id, JSON.stringify({ items }), asJson);
+    const list = JSON.stringify({ items });
+    const answer = await desk.put(id, list, asJson);
     expect(answer).toMatchObject({
       status: 200,
-      body: { source: 'list', rows: 4, recipients: 2, duplicates: 1, invalid: 1 },
+      body: {
+        source: 'list',
+        bytes: Buffer.byteLength(list),
+        rows: 4,
+        recipients: 2,
+        duplicates: 1,
+        invalid: 1,
+      },
     });
     expect((await desk.people(id)).map(({ variables }) => variables)).toEqual([
       { valor: '10.5' },

@@ -110,7 +110,15 @@ describe('an uploaded file', () => {
 
   test.each([
     ['a column that is not there', '?map[phone]=fax', 400, '/query/map[phone]'],
-    ['a field that is none', '?mapping=%7B%22fax%22%3A%22x%22%7D', 400, '/query/map[fax]'],
+    ['a field that is none', '?mapping=%7B%22fax%22%3A%22x%22%7D', 400, '/query/mapping'],
+    ['a column of mapping that is not there', '?mapping={"phone":"zzz"}', 400, '/query/mapping'],
+    ['a column of mapping that is no text', '?mapping={"phone":1}', 400, '/query/mapping'],
+    [
+      'a column that is not there beside mapping',
+      '?mapping={"nome":"nome"}&map[phone]=zzz',
+      400,
+      '/query/map[phone]',
+    ],
     [
       'an unknown field beside good ones',
       '?map[phone]=telefone&map[foo]=x',

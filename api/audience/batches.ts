@@ -1,4 +1,4 @@
-import type { AudienceColumns, ColumnMapping } from '../../domain/audience-columns';
+import type { AudienceColumns, ColumnMapping, MappedBy } from '../../domain/audience-columns';
 import {
   readRow,
   shownValue,
@@ -16,6 +16,7 @@ import type { BadLine, RecordRun } from './records';
 
 export interface AudienceCsvOptions extends RowOptions {
   mapping?: ColumnMapping;
+  mappedBy?: MappedBy;
   limits: {
     /** Rows below the header, bad ones included, blank ones not. */
     maxRows: number;

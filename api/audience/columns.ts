@@ -1,46 +1,56 @@
 import type { ZodError } from 'zod';
-import { AUDIENCE_FIELDS, type ColumnMapping } from '../../domain/audience-columns';
+import { AUDIENCE_FIELDS, type ColumnMapping, type MappedBy } from '../../domain/audience-columns';
 import { ColumnMappingInput } from '../../domain/audiences.schema';
 import { RegenteError } from '../../domain/errors';
 import type { AppContext } from '../context';
-import { jsonPointer, validationError } from '../errors';
+import { validationError } from '../errors';
+
+/** Which columns the caller names, and by which query parameter each. */
+export interface GivenMapping {
+  mapping: ColumnMapping;
+  mappedBy: MappedBy;
+}
 
 /**
- * Which columns the caller names, as `mapping={"phone":"Tel 2"}` or `map[phone]=Tel 2`. Throws VALIDATION.
- * @param mapping the query parameter of that name
+ * Which columns the caller names, as `mapping={"phone":"Tel 2"}` or `map[phone]=Tel 2`. Throws VALIDATION, which points at
+ * the parameter that was sent.
+ * @param json the query parameter `mapping`
  */
-export function mappingOf(c: AppContext, mapping: string | undefined): ColumnMapping {
+export function mappingOf(c: AppContext, json: string | undefined): GivenMapping {
   const given: Record<string, unknown> = {};
-  if (mapping !== undefined) Object.assign(given, parseMapping(mapping));
+  const mappedBy: MappedBy = {};
+  if (json !== undefined) Object.assign(given, parseMapping(json));
+  refuseUnknown(Object.keys(given));
   for (const field of AUDIENCE_FIELDS) {
-    const column = c.req.query(`map[${field}]`);
+    const alone = `map[${field}]`;
+    const column = c.req.query(alone);
+    mappedBy[field] = column === undefined ? 'mapping' : alone;
     if (column !== undefined) given[field] = column;
   }
-  refuseUnknown(Object.keys(given));
   const parsed = ColumnMappingInput.safeParse(given);
-  if (!parsed.success) throw refusal(parsed.error);
-  return parsed.data;
+  if (!parsed.success) throw refusal(parsed.error, mappedBy);
+  return { mapping: parsed.data, mappedBy };
 }
 
-/** Before the schema, which could not say which fields there are. */
+/** Of `mapping`, before the schema, which could not say which fields there are; `map[…]` is checked with the query. */
 function refuseUnknown(names: readonly string[]): void {
   const known: readonly string[] = AUDIENCE_FIELDS;
-  const detail = `is no field of an audience; those are ${known.join(', ')}`;
   const fields = names
     .filter((name) => !known.includes(name))
-    .map((name) => ({ pointer: jsonPointer(['query', `map[${name.slice(0, 80)}]`]), detail }));
+    .map((name) => ({
+      pointer: '/query/mapping',
+      detail: `${JSON.stringify(name.slice(0, 80))} is no field of an audience; those are ${known.join(', ')}`,
+    }));
   if (fields.length === 0) return;
-  const pointers = fields.map(({ pointer }) => pointer).join(', ');
-  throw new RegenteError('VALIDATION', `Not valid: ${pointers}. Fields are ${known.join(', ')}.`, {
-    fields,
-  });
+  const details = fields.map(({ detail }) => detail).join('; ');
+  throw new RegenteError('VALIDATION', `Not valid: /query/mapping: ${details}.`, { fields });
 }
 
-/** Points at the parameter of the field, by which it can be named alone, also where `mapping` named it. */
-function refusal(error: ZodError): RegenteError {
+/** Points at the parameter that named the column. */
+function refusal(error: ZodError, mappedBy: Readonly<Record<string, string>>): RegenteError {
   const issues = error.issues.map(({ path: [field, ...rest], ...issue }) => ({
     ...issue,
-    path: [`map[${String(field)}]`, ...rest],
+    path: [mappedBy[String(field)] ?? 'mapping', ...rest],
   }));
   return validationError({ issues }, 'query');
 }

@@ -73,7 +73,14 @@ function withVariables(columns: AudienceColumns, names: readonly string[]): Audi
   };
 }
 
+/** A list with the size of the body that it came in. */
+export interface SentList extends AudienceList {
+  bytes: number;
+}
+
 /** The body as a list, which the route has checked; null where it is a file. */
-export async function listOf(c: AppContext): Promise<AudienceList | null> {
-  return sendsJson(c) ? AudienceList.parse(await c.req.json()) : null;
+export async function listOf(c: AppContext): Promise<SentList | null> {
+  if (!sendsJson(c)) return null;
+  const { items } = AudienceList.parse(await c.req.json());
+  return { items, bytes: Buffer.byteLength(await c.req.text()) };
 }

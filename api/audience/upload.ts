@@ -1,6 +1,4 @@
 import type { z } from '@hono/zod-openapi';
-import type { ColumnMapping } from '../../domain/audience-columns';
-import type { AudienceList } from '../../domain/audiences.schema';
 import { RegenteError } from '../../domain/errors';
 import { AudienceLoader, type LoadedAudience } from '../../prisma/audiences/loader';
 import { sweepAudiences } from '../../prisma/audiences/sweep';
@@ -16,7 +14,8 @@ import type { CountryCode } from '../../domain/phones';
 import { actorOf, type ApiDeps, type AppContext } from '../context';
 import { discardRest, uploadOf } from '../uploads';
 import { write } from '../write';
-import { readAudienceList } from './lists';
+import type { GivenMapping } from './columns';
+import { readAudienceList, type SentList } from './lists';
 import { parseAudienceCsv, type AudienceCsvOptions } from './parse';
 import { showAudience, type Audience } from './shapes';
 import { UploadPulse } from './upload-pulse';
@@ -26,9 +25,9 @@ import { UploadWatch } from './upload-watch';
 export interface UploadRequest {
   campaignId: string;
   fileName: string | null;
-  mapping: ColumnMapping;
+  mapping: GivenMapping;
   /** The people themselves, where they came as JSON and not as a file. */
-  list: AudienceList | null;
+  list: SentList | null;
 }
 
 /**
@@ -109,7 +108,7 @@ async function loadFile(
 }
 
 async function loadList(
-  list: AudienceList,
+  list: SentList,
   loader: AudienceLoader,
   options: AudienceCsvOptions,
   pulse: UploadPulse,
@@ -122,20 +121,20 @@ async function loadList(
     });
   }
   const { batch, columns } = readAudienceList(list, options);
-  pulse.follow(() => ({ rowsRead: list.items.length, bytesRead: 0 }));
+  pulse.follow(() => ({ rowsRead: list.items.length, bytesRead: list.bytes }));
   await loader.add(batch, columns);
 }
 
 function optionsOf(
   { terms, companyTimeZone, defaultCountry }: AudienceUpload,
   { config }: ApiDeps,
-  mapping: ColumnMapping,
+  mapping: GivenMapping,
 ): AudienceCsvOptions {
   return {
     channel: terms.channel,
     defaultCountry: defaultCountry as CountryCode,
     companyTimeZone,
-    mapping,
+    ...mapping,
     limits: { maxRows: config.AUDIENCE_MAX_ROWS, maxBytes: config.AUDIENCE_MAX_BYTES },
   };
 }
