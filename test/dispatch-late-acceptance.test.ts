@@ -137,17 +137,21 @@ describe('after its end, when another execution has taken them over', () => {
     await expectOnlySecondSent(retry);
   });
 
-  test('whom the first execution proves to have it, and a second has handed on to a third', async () => {
-    const { race } = await endUnheard();
-    const second = await sendAgain(race);
-    await move(field.db, second, 'start');
-    const batch = await claim(field.db, second);
-    const { markId } = await mark(field.db, batch, { leaseMs: 1 });
-    await settle(field.db, batch, markId, [silence(0), silence(1)]);
-    await closeBatch(field.db, batch, batch);
-    await move(field.db, second, 'finish');
-    const third = await sendAgain(second);
-    await deliver(race, 0);
-    await expectOnlySecondSent(third);
-  });
+  test.each(['after', 'before'])(
+    'whom the first execution proves to have it %s a third has taken them from the second',
+    async (order) => {
+      const { race } = await endUnheard();
+      const second = await sendAgain(race);
+      await move(field.db, second, 'start');
+      const batch = await claim(field.db, second);
+      const { markId } = await mark(field.db, batch, { leaseMs: 1 });
+      await settle(field.db, batch, markId, [silence(0), silence(1)]);
+      await closeBatch(field.db, batch, batch);
+      await move(field.db, second, 'finish');
+      if (order === 'before') await deliver(race, 0);
+      const third = await sendAgain(second);
+      if (order === 'after') await deliver(race, 0);
+      await expectOnlySecondSent(third);
+    },
+  );
 });

@@ -6,7 +6,8 @@ const LONGEST_PAUSE_MS = 5_000;
 
 /**
  * The positions that a mark has taken, read back after its answer was lost. As settling does, it asks for as long as the
- * process lives: nobody else can know that these people were surely not called.
+ * process lives: nobody else can know that these people were surely not called. None once another worker has claimed the
+ * batch and reconciled them, after the ten minutes of an activity at the latest.
  */
 export async function findLostMark(
   { db, logger }: Turn,

@@ -97,9 +97,11 @@ async function audienceOfTaken(
   });
   const recipients = await tx.$executeRaw`
     INSERT INTO campaign_recipients (company_id, audience_id, position, address, nome, phone, email, cpf_cnpj,
-      idcob_contrato, custom_message, variables, time_zone, units)
+      idcob_contrato, custom_message, variables, time_zone, units, skip_reason)
     SELECT r.company_id, ${audience.id}::uuid, row_number() OVER (ORDER BY r.audience_id, r.position) - 1, r.address, r.nome,
-        r.phone, r.email, r.cpf_cnpj, r.idcob_contrato, r.custom_message, r.variables, r.time_zone, r.units
+        r.phone, r.email, r.cpf_cnpj, r.idcob_contrato, r.custom_message, r.variables, r.time_zone, r.units,
+        -- An earlier message may have been proven to have arrived since.
+        r.skip_reason
       FROM campaign_executions e
         JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = e.id
         JOIN campaign_recipients r ON r.audience_id = e.audience_id AND r.position = c.position

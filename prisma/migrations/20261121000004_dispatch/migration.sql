@@ -1,7 +1,7 @@
 -- The statements of the dispatch that must be one round trip (ARCHITECTURE.md, One batch): claim, mark, remark,
 -- settle, close, cancel, and the application of delivery events. Each sets the tenant itself, takes its locks in
 -- earlier statements than those that read (a PL/pgSQL statement takes its own snapshot), and keeps the order
--- execution lock -> batch row -> message rows -> budget row.
+-- execution lock -> batch row -> message rows -> budget row -> rows of a retry's audience.
 
 CREATE FUNCTION execution_lock(execution uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
   AS $$ SELECT hashtextextended(execution::text, 0) $$;
@@ -162,7 +162,7 @@ BEGIN
   at := clock_timestamp();
   call_before := at + make_interval(secs => p_lease_ms / 1000.0);
 
-  fresh := b.queued = 0 OR b.next_due > at;
+  fresh := b.queued = 0 OR b.next_due IS NULL OR b.next_due > at;
   IF fresh THEN
     SELECT array_agg(p) INTO positions
       FROM generate_series(b.next_position, least(b.to_position, b.next_position + p_limit - 1)) p;
@@ -501,8 +501,11 @@ BEGIN
       WHERE l.retried_by IS NOT NULL
   )
   UPDATE campaign_recipients r SET skip_reason = 'late_acceptance'
-    FROM taken t JOIN campaign_executions n ON n.id = t.execution_id
-    WHERE r.audience_id = n.audience_id AND r.address = t.address;
+    FROM (SELECT k.audience_id, k.position FROM taken t
+        JOIN campaign_executions n ON n.id = t.execution_id
+        JOIN campaign_recipients k ON k.audience_id = n.audience_id AND k.address = t.address
+      ORDER BY k.audience_id, k.position FOR UPDATE OF k) spared
+    WHERE r.audience_id = spared.audience_id AND r.position = spared.position;
 END $$;
 
 -- The rows of a batch in 'sending': [[position, mark_id, marked_at, call_before, credential_version, tries], ...].
@@ -719,6 +722,7 @@ DECLARE
   reached uuid[];
   applied_ids uuid[] := '{}';
   is_late boolean;
+  late_sources uuid[] := '{}';
 BEGIN
   PERFORM set_config('app.company_id', p_company::text, true);
   SELECT array_agg(q.id) INTO ids FROM (
@@ -801,8 +805,14 @@ BEGIN
       FROM unnest(source.events) t JOIN moved m USING (position);
     applied_ids := applied_ids || reached;
     IF is_late THEN
-      PERFORM spare_retried(e, source.positions) FROM campaign_executions e WHERE e.id = source.source_id;
+      late_sources := late_sources || source.source_id;
     END IF;
+  END LOOP;
+  FOR source IN
+    SELECT t.source_id, array_agg(DISTINCT t.position) AS positions FROM unnest(targets) t
+      WHERE t.source_id = ANY (late_sources) GROUP BY 1 ORDER BY 1
+  LOOP
+    PERFORM spare_retried(e, source.positions) FROM campaign_executions e WHERE e.id = source.source_id;
   END LOOP;
 
   UPDATE webhook_inbox w SET state = 'applied', applied_at = clock_timestamp(), attempts = w.attempts + 1
