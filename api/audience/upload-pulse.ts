@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** How far an upload is. */
 export interface UploadTotals {
   rowsRead: number;
@@ -5,6 +7,7 @@ export interface UploadTotals {
 }
 
 const EVERY_MS = 1_000;
+const LONGEST_SIGN_MS = 3_000;
 
 /**
  * An upload's sign of life, from its beginning to its end: says every second how far it is. A failure of it does not
@@ -36,7 +39,8 @@ export class UploadPulse {
   #beat(report: (totals: UploadTotals) => Promise<unknown>): void {
     if (this.#reporting) return;
     this.#reporting = true;
-    report(this.totals)
+    // A sign that hangs must not keep the next from being given, perhaps on a connection that answers.
+    Promise.race([report(this.totals), delay(LONGEST_SIGN_MS, undefined, { ref: false })])
       .catch(() => undefined)
       .finally(() => {
         this.#reporting = false;
