@@ -84,8 +84,8 @@ export function createCampaignActivities(deps: DispatchDeps) {
 
     /** PROCESSING → FINISHED if everybody has a final state; false sends the lanes back to work. */
     async finishExecution(ref: ExecutionRef): Promise<boolean> {
-      const { executionId } = ref;
-      return changeState(
+      const { companyId, executionId } = ref;
+      const isFinished = await changeState(
         db,
         { ...ref, verb: 'finish' },
         {
@@ -99,6 +99,10 @@ export function createCampaignActivities(deps: DispatchDeps) {
           },
         },
       );
+      if (isFinished) return true;
+      // An earlier try may have done it and not been heard.
+      const { state } = await withTenant(db, companyId, (tx) => readExecution(tx, executionId));
+      return state === 'FINISHED';
     },
   };
 }

@@ -251,3 +251,11 @@ test('a change that the root makes itself leaves no note: it reads the state any
   await move(shop.db, { companyId: scene.companyId, executionId }, 'start');
   expect(await query(shop.adminUrl, notes)).toEqual(opened);
 });
+
+test('an end whose answer was lost is answered the same when it is asked for again', async () => {
+  const race = await startRace(shop, { recipients: 2 });
+  expect(await shop.activities.finishExecution(race)).toBe(false);
+  await shop.workOff(race);
+  expect(await shop.activities.finishExecution(race)).toBe(true);
+  expect(await shop.activities.finishExecution(race)).toBe(true);
+});
