@@ -33,6 +33,7 @@ export function createEngine({ address, namespace, db, logger }: EngineOptions):
   let connecting: Promise<Client> | undefined;
   let nudging: Promise<unknown> | undefined;
   let again = false;
+  const looks = new Set<Promise<boolean>>();
 
   const client = async (): Promise<Client> => {
     connecting ??= Connection.connect({ address, connectTimeout: '3s' }).then(
@@ -72,7 +73,11 @@ export function createEngine({ address, namespace, db, logger }: EngineOptions):
   return {
     client,
     // Connecting may take longer, and goes on for whoever asks next.
-    ready: () => Promise.race([answers(), delay(LOOK_WITHIN_MS, false)]),
+    ready() {
+      const look = answers().finally(() => looks.delete(look));
+      looks.add(look);
+      return Promise.race([look, delay(LOOK_WITHIN_MS, false)]);
+    },
     nudge() {
       again = true;
       nudging ??= relay()
@@ -85,6 +90,8 @@ export function createEngine({ address, namespace, db, logger }: EngineOptions):
     },
     async close() {
       await nudging;
+      // A call of it that is tried again after the end of its connection would end the process.
+      await Promise.all(looks);
       const connected = await connecting?.catch(() => undefined);
       await connected?.connection.close();
     },
