@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { RegenteError } from '../../domain/errors';
 import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes';
@@ -83,8 +84,10 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       return { ...server, port, address, uiPort, uiUrl };
     }
     const tail = logTail(options.logFile);
-    // Beside the chosen ports it takes free ones of its own, which another starting server may take first.
-    if (attempt < 4 && /address already in use/.test(tail)) continue;
+    // Beside the chosen ports it takes free ones of its own, which another starting server may take first. It may say so
+    // before a stack of calls that fills the end of its log.
+    if (attempt < 4 && /address already in use/.test(readFileSync(options.logFile, 'utf8')))
+      continue;
     throw new RegenteError(
       'UNAVAILABLE',
       `The engine did not start (${await server.exited}). Its log ${options.logFile} ends with:\n${tail}`,
