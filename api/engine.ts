@@ -1,9 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { RegenteError } from '../domain/errors';
 import type { Database } from '../prisma/client';
-import { LOOK_WITHIN_MS } from '../prisma/probe';
 import type { Logger } from '../telemetry';
+import { createEngineLook } from './engine-look';
 import { createRelay } from './relay';
 import { traceHeaders } from './trace-headers';
 
@@ -33,7 +32,6 @@ export function createEngine({ address, namespace, db, logger }: EngineOptions):
   let connecting: Promise<Client> | undefined;
   let nudging: Promise<unknown> | undefined;
   let again = false;
-  const looks = new Set<Promise<boolean>>();
 
   const client = async (): Promise<Client> => {
     connecting ??= Connection.connect({ address, connectTimeout: '3s' }).then(
@@ -59,25 +57,11 @@ export function createEngine({ address, namespace, db, logger }: EngineOptions):
     } while (again);
   };
 
-  const answers = async (): Promise<boolean> => {
-    const deadline = Date.now() + LOOK_WITHIN_MS;
-    try {
-      const { connection } = await client();
-      await connection.withDeadline(deadline, () => connection.workflowService.getSystemInfo({}));
-      return true;
-    } catch {
-      return false;
-    }
-  };
+  const look = createEngineLook(async () => (await client()).connection);
 
   return {
     client,
-    // Connecting may take longer, and goes on for whoever asks next.
-    ready() {
-      const look = answers().finally(() => looks.delete(look));
-      looks.add(look);
-      return Promise.race([look, delay(LOOK_WITHIN_MS, false)]);
-    },
+    ready: () => look.answers(),
     nudge() {
       again = true;
       nudging ??= relay()
@@ -90,8 +74,7 @@ export function createEngine({ address, namespace, db, logger }: EngineOptions):
     },
     async close() {
       await nudging;
-      // A call of it that is tried again after the end of its connection would end the process.
-      await Promise.all(looks);
+      await look.end();
       const connected = await connecting?.catch(() => undefined);
       await connected?.connection.close();
     },

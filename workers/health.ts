@@ -1,6 +1,6 @@
-import type { Connection } from '@temporalio/client';
+import type { EngineLook } from '../api/engine-look';
 import type { Database } from '../prisma/client';
-import { LOOK_WITHIN_MS, probe } from '../prisma/probe';
+import { probe } from '../prisma/probe';
 import { jsonAnswer, startProbes, type ProbeAnswer, type Probes } from '../telemetry/probes';
 
 /** By part: `ok`, or what is wrong with it. */
@@ -41,18 +41,13 @@ export function startWorkerHealth(options: WorkerHealthOptions): Promise<Probes>
 const SILENT = 'does not answer';
 
 /** Asks what a worker cannot do without. Never rejects. */
-export async function checkParts(db: Database, connection: Connection): Promise<Checks> {
-  const [database, engine] = await Promise.all([
+export async function checkParts(db: Database, engine: EngineLook): Promise<Checks> {
+  const [database, answers] = await Promise.all([
     probe(db, 'SELECT 1').then(
       () => 'ok',
       () => SILENT,
     ),
-    connection
-      .withDeadline(Date.now() + LOOK_WITHIN_MS, () => connection.workflowService.getSystemInfo({}))
-      .then(
-        () => 'ok',
-        () => SILENT,
-      ),
+    engine.answers(),
   ]);
-  return { database, engine };
+  return { database, engine: answers ? 'ok' : SILENT };
 }

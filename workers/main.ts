@@ -2,6 +2,7 @@ import { Client } from '@temporalio/client';
 import type { Worker } from '@temporalio/worker';
 import { createFairShare } from '../activities/fair-share';
 import { createProviderAccounts } from '../activities/provider-accounts';
+import { createEngineLook } from '../api/engine-look';
 import { createRelay, type Relay } from '../api/relay';
 import { traceHeaders } from '../api/trace-headers';
 import type { Config } from '../config';
@@ -91,6 +92,7 @@ export async function startWorker(
       },
     },
   });
+  const look = createEngineLook(() => Promise.resolve(engine.connection));
   const relay = createRelay({ db, client, logger });
   const loops = startLoops(
     db,
@@ -101,7 +103,7 @@ export async function startWorker(
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   return {
     ended,
-    check: () => checkParts(db, engine.connection),
+    check: () => checkParts(db, look),
     metrics: () => scrape(db, engineMetrics),
     async stop() {
       stopping.abort();
@@ -111,6 +113,7 @@ export async function startWorker(
       await ended.catch((error: unknown) =>
         logger.error({ err: error }, 'a worker ended with an error'),
       );
+      await look.end();
       await Promise.all([engine.close(), accounts.close(), mail.close()]);
       await db.close();
     },
