@@ -1,5 +1,6 @@
 import { Client } from '@temporalio/client';
 import type { Worker } from '@temporalio/worker';
+import type { ActivityDeps } from '../activities/index';
 import { createFairShare } from '../activities/fair-share';
 import { createProviderAccounts } from '../activities/provider-accounts';
 import { createEngineLook } from '../api/engine-look';
@@ -58,18 +59,8 @@ export async function startWorker(
     maxConnections: config.DATABASE_MAX_CONNECTIONS,
     onIdleError: (error) => logger.warn({ err: error }, 'a database connection ended'),
   });
-  const encryption = createEncryption(config.ENCRYPTION_KEY);
-  const accounts = createProviderAccounts({ db, encryption });
-  const mail = createNoticeProvider(config);
-  const settings = {
-    leaseMs: config.DISPATCH_LEASE_MS,
-    microBatch: config.DISPATCH_MICRO_BATCH,
-    providerTimeoutMs: config.PROVIDER_TIMEOUT_MS,
-    turnMs: TURN_MS,
-  };
-  const share = createFairShare(MICRO_BATCHES_AT_ONCE * settings.microBatch);
   const stopping = new AbortController();
-  const isStopping = (): boolean => stopping.signal.aborted;
+  const { deps, closeProviders } = createDeps(config, db, logger, stopping.signal);
   const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } = config;
   const engine = await connectEngine({ address, namespace, logger, ...options });
   const client = new Client({
@@ -77,21 +68,7 @@ export async function startWorker(
     namespace,
     interceptors: { workflow: [traceHeaders] },
   });
-  const workers = await createWorkers({
-    connection: engine.native,
-    namespace,
-    deps: {
-      dispatch: { db, accounts, share, settings, logger, isStopping },
-      notices: {
-        db,
-        encryption,
-        logger,
-        openProvider: mail.open,
-        publicUrl: config.PUBLIC_URL,
-        fromName: config.NOTICE_FROM_NAME,
-      },
-    },
-  });
+  const workers = await createWorkers({ connection: engine.native, namespace, deps });
   const look = createEngineLook(() => Promise.resolve(engine.connection));
   const relay = createRelay({ db, client, logger });
   const loops = startLoops(
@@ -114,9 +91,42 @@ export async function startWorker(
         logger.error({ err: error }, 'a worker ended with an error'),
       );
       await look.end();
-      await Promise.all([engine.close(), accounts.close(), mail.close()]);
+      await Promise.all([engine.close(), closeProviders()]);
       await db.close();
     },
+  };
+}
+
+/** What the activities of a process share, and how the connections to vendors among it are closed. */
+function createDeps(
+  config: Config,
+  db: Database,
+  logger: Logger,
+  stopping: AbortSignal,
+): { deps: ActivityDeps; closeProviders: () => Promise<void> } {
+  const encryption = createEncryption(config.ENCRYPTION_KEY);
+  const accounts = createProviderAccounts({ db, encryption });
+  const mail = createNoticeProvider(config);
+  const settings = {
+    leaseMs: config.DISPATCH_LEASE_MS,
+    microBatch: config.DISPATCH_MICRO_BATCH,
+    providerTimeoutMs: config.PROVIDER_TIMEOUT_MS,
+    turnMs: TURN_MS,
+  };
+  const share = createFairShare(MICRO_BATCHES_AT_ONCE * settings.microBatch);
+  return {
+    deps: {
+      dispatch: { db, accounts, share, settings, logger, isStopping: () => stopping.aborted },
+      notices: {
+        db,
+        encryption,
+        logger,
+        openProvider: mail.open,
+        publicUrl: config.PUBLIC_URL,
+        fromName: config.NOTICE_FROM_NAME,
+      },
+    },
+    closeProviders: async () => void (await Promise.all([accounts.close(), mail.close()])),
   };
 }
 
