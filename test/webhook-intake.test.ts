@@ -2,11 +2,13 @@ import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { createWebhookAccounts } from '../api/webhooks/accounts';
 import { createWebhookIntake } from '../api/webhooks/intake';
 import { signWebhook } from '../dev/sandbox/webhooks';
+import { openDatabase } from '../prisma/client';
 import type { InboxEvent, WebhookRoute } from '../prisma/delivery-events';
 import { sandboxVendor } from '../providers/messaging/sandbox/index';
 import { query } from './support/database';
 import { createScene } from './support/executions';
 import { createField, type Field } from './support/races';
+import { startTcpProxy } from './support/tcp-proxy';
 import { until } from './support/until';
 
 let field: Field;
@@ -80,7 +82,7 @@ describe('callbacks that come at once', () => {
     const answers = await Promise.allSettled([
       store(route, [event()]),
       store(route, [event()]),
-      store(route, [event(), event({ occurredAt: Object.assign(new Date(), noTime) })]),
+      store(route, [event(), event({ occurredAt: Object.assign(new Date(0), noTime) })]),
       store(route, [event()]),
     ]);
     expect(answers.map(({ status }) => status)).toEqual([
@@ -90,6 +92,24 @@ describe('callbacks that come at once', () => {
       'fulfilled',
     ]);
     expect((await inbox(route)).events).toBe(3);
+  });
+
+  test('are all refused with the first one while the database is away, instead of one after the other', async () => {
+    let connections = 0;
+    const away = await startTcpProxy(field.appUrl, (near) => {
+      connections += 1;
+      near.destroy();
+    });
+    const db = openDatabase({ url: away.url });
+    const { store } = createWebhookIntake(db);
+    const route = await newRoute();
+    const many = Array.from({ length: 600 }, () => event());
+    const answers = await Promise.allSettled([1, 2, 3, 4].map(() => store(route, many, '')));
+    const refused = { status: 'rejected', reason: { code: 'UNAVAILABLE' } };
+    expect(answers).toMatchObject([refused, refused, refused, refused]);
+    expect(connections).toBe(1);
+    await db.close();
+    await away.close();
   });
 
   test('of two processes that are told the same in another order both end', async () => {
@@ -108,7 +128,6 @@ describe('an event that cannot be stored as it is', () => {
     ['a reference that is too long', { reference: 'r'.repeat(501) }],
     ['half of a surrogate pair', { eventId: '\ud800x' }],
     ['U+0000 in an error code', { errorCode: 'zero \0 byte' }],
-    ['a year far ahead', { occurredAt: new Date('+275760-09-13T00:00:00.000Z') }],
     ['a year before the first', { occurredAt: new Date('-200000-01-01T00:00:00.000Z') }],
   ])('is refused for %s, and costs the others nothing', async (_, over) => {
     const route = await newRoute();
@@ -123,17 +142,40 @@ describe('an event that cannot be stored as it is', () => {
     expect((await inbox(route)).events).toBe(2);
   });
 
-  test('is stored at the limits: the longest ids in any script, the first and the last year', async () => {
+  test('is refused after the others of its own callback were stored, which a repetition finds there', async () => {
+    const route = await newRoute();
+    const store = intake();
+    const callback = [event(), event({ providerId: 'v\0' }), event()];
+    for (let repetition = 0; repetition < 2; repetition += 1) {
+      await expect(store(route, callback)).rejects.toMatchObject({ code: 'VALIDATION' });
+      expect((await inbox(route)).events).toBe(2);
+    }
+  });
+
+  test.each(['9999-12-31T23:59:59.999Z', '+275760-09-13T00:00:00.000Z'])(
+    'is stored with the time of its arrival when the vendor’s clock says %s',
+    async (date) => {
+      const route = await newRoute();
+      const before = Date.now();
+      await intake()(route, [event({ occurredAt: new Date(date) })]);
+      const [row] = await query<{ occurred_at: Date }>(
+        field.adminUrl,
+        'SELECT occurred_at FROM webhook_inbox WHERE credential_id = $1',
+        [route.credentialId],
+      );
+      expect(row!.occurred_at.getTime()).toBeGreaterThanOrEqual(before);
+      expect(row!.occurred_at.getTime()).toBeLessThanOrEqual(Date.now());
+    },
+  );
+
+  test('is stored at the limits: the longest ids in any script, the first year', async () => {
     const route = await newRoute();
     const store = intake();
     const eventId = Array.from({ length: 500 }, () =>
       String.fromCharCode(randomInt(0x4e00, 0x9fff)),
     ).join('');
-    const dates = ['0001-01-01T00:00:00.000Z', '9999-12-31T23:59:59.999Z'];
-    const events = dates.map((date, i) =>
-      event({ eventId: `${i}${eventId.slice(1)}`, occurredAt: new Date(date) }),
-    );
-    expect(await store(route, events)).toBe(2);
+    const occurredAt = new Date('0001-01-01T00:00:00.000Z');
+    expect(await store(route, [event({ eventId, occurredAt })])).toBe(1);
   });
 
   test('is stored with the beginning of an error code that is too long', async () => {

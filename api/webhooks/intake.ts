@@ -5,13 +5,14 @@ import { storable } from './storable';
 
 export interface WebhookIntake {
   /**
-   * Answers, once they are committed, how many of the events were new. Throws VALIDATION, and as the database does.
+   * Answers, once they are committed, how many of the events were new. Throws VALIDATION when all that can be stored
+   * is, and something else cannot; and as the database does.
    * @param rawBody what the events were read from; a refusal points at its place in it
    */
   store(route: WebhookRoute, events: readonly InboxEvent[], rawBody: string): Promise<number>;
 }
 
-interface Callback {
+interface Waiting {
   events: readonly InboxEvent[];
   resolve: (stored: number) => void;
   reject: (error: unknown) => void;
@@ -20,7 +21,7 @@ interface Callback {
 /** What one account's callbacks wait in while an earlier statement of theirs is under way. */
 interface Queue {
   route: WebhookRoute;
-  waiting: Callback[];
+  waiting: Waiting[];
 }
 
 const MOST_EVENTS = 1_000;
@@ -38,8 +39,9 @@ export function createWebhookIntake(db: Database): WebhookIntake {
       try {
         await storeTogether(db, queue.route, callbacks);
       } catch (error) {
-        if (callbacks.length === 1 || !isData(error))
-          for (const each of callbacks) each.reject(error);
+        // A database that is away fails everybody at once: while it is waited for, thousands more would come.
+        if (!isData(error)) rejectAll([...callbacks, ...queue.waiting.splice(0)], error);
+        else if (callbacks.length === 1) rejectAll(callbacks, error);
         // One value that the database cannot take must not cost the others theirs.
         else await Promise.all(callbacks.map((each) => storeAlone(db, queue.route, each)));
       }
@@ -47,26 +49,35 @@ export function createWebhookIntake(db: Database): WebhookIntake {
     queues.delete(queue.route.credentialId);
   };
 
+  const enqueue = (route: WebhookRoute, events: readonly InboxEvent[]): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const callback = { events, resolve, reject };
+      const running = queues.get(route.credentialId);
+      if (running !== undefined) {
+        running.waiting.push(callback);
+        return;
+      }
+      const queue = { route, waiting: [callback] };
+      queues.set(route.credentialId, queue);
+      void drain(queue);
+    });
+
   return {
-    store: (route, events, rawBody) =>
-      new Promise((resolve, reject) => {
-        if (events.length === 0) return resolve(0);
-        const storables = events.map((event) => storable(event, rawBody));
-        const callback = { events: storables, resolve, reject };
-        const running = queues.get(route.credentialId);
-        if (running !== undefined) {
-          running.waiting.push(callback);
-          return;
-        }
-        const queue = { route, waiting: [callback] };
-        queues.set(route.credentialId, queue);
-        void drain(queue);
-      }),
+    async store(route, all, rawBody) {
+      const { events, refusal } = storable(all, rawBody);
+      const stored = events.length === 0 ? 0 : await enqueue(route, events);
+      if (refusal !== undefined) throw refusal;
+      return stored;
+    },
   };
 }
 
+function rejectAll(callbacks: readonly Waiting[], error: unknown): void {
+  for (const each of callbacks) each.reject(error);
+}
+
 /** Whole callbacks, as many as make a statement; one at least, however large. */
-function takeSome(waiting: Callback[]): Callback[] {
+function takeSome(waiting: Waiting[]): Waiting[] {
   let events = 0;
   const more = waiting.findIndex((each, index) => {
     events += each.events.length;
@@ -78,7 +89,7 @@ function takeSome(waiting: Callback[]): Callback[] {
 async function storeTogether(
   db: Database,
   route: WebhookRoute,
-  callbacks: Callback[],
+  callbacks: Waiting[],
 ): Promise<void> {
   const stored = new Set(
     await storeEvents(
@@ -93,7 +104,7 @@ async function storeTogether(
   }
 }
 
-async function storeAlone(db: Database, route: WebhookRoute, callback: Callback): Promise<void> {
+async function storeAlone(db: Database, route: WebhookRoute, callback: Waiting): Promise<void> {
   await storeTogether(db, route, [callback]).catch(callback.reject);
 }
 

@@ -14,15 +14,36 @@ interface Fault {
   isIt: (value: unknown) => boolean;
 }
 
+/** The events that can be stored, and why the first of the others cannot. */
+export interface Storable {
+  events: InboxEvent[];
+  refusal?: RegenteError;
+}
+
 /**
- * The event as it can be stored, a long error code cut. Throws VALIDATION, for the ids are compared with what the
- * database gives back, and a time must be one that it knows.
- * @param rawBody what it was read from: the refusal points at the place in it, whatever the vendor calls the field
+ * The events as they can be stored: a long error code is cut, and what is said to happen later than now happens now. The
+ * ids are compared with what the database gives back, and a time must be one that it knows; the VALIDATION error of an
+ * event for which that does not hold is the refusal.
+ * @param rawBody what they were read from: the refusal points at the place in it, whatever the vendor calls the field
  */
-export function storable(event: InboxEvent, rawBody: string): InboxEvent {
-  const fault = faultOf(event);
-  if (fault !== undefined) throw refusal(fault, rawBody);
-  return { ...event, errorCode: event.errorCode === null ? null : cut(event.errorCode) };
+export function storable(events: readonly InboxEvent[], rawBody: string): Storable {
+  const now = new Date();
+  const found: Storable = { events: [] };
+  for (const event of events) {
+    const fault = faultOf(event);
+    if (fault === undefined) found.events.push(asStored(event, now));
+    else found.refusal ??= refusalOf(fault, rawBody);
+  }
+  return found;
+}
+
+function asStored(event: InboxEvent, now: Date): InboxEvent {
+  const { errorCode, occurredAt } = event;
+  return {
+    ...event,
+    errorCode: errorCode === null ? null : cut(errorCode),
+    occurredAt: occurredAt > now ? now : occurredAt,
+  };
 }
 
 function faultOf(event: InboxEvent): Fault | undefined {
@@ -33,11 +54,10 @@ function faultOf(event: InboxEvent): Fault | undefined {
   }
   if (errorCode !== null && cut(errorCode).includes('\0'))
     return { name: 'errorCode', detail: NUL, isIt: (value) => value === errorCode };
-  const year = occurredAt.getUTCFullYear();
-  if (year >= 1 && year <= 9999) return undefined;
+  if (occurredAt.getUTCFullYear() >= 1) return undefined;
   return {
     name: 'occurredAt',
-    detail: 'is not of the years 1 to 9999',
+    detail: 'is before the year 1',
     isIt: (value) => typeof value === 'string' && Date.parse(value) === occurredAt.getTime(),
   };
 }
@@ -55,7 +75,7 @@ function cut(errorCode: string): string {
   return Buffer.from(errorCode.slice(0, LONGEST_ERROR_CODE)).toString();
 }
 
-function refusal({ name, detail, isIt }: Fault, rawBody: string): RegenteError {
+function refusalOf({ name, detail, isIt }: Fault, rawBody: string): RegenteError {
   const pointer = pointerIn(rawBody, isIt);
   const what = pointer === '' ? `${name} of an event` : pointer;
   return new RegenteError('VALIDATION', `The payload cannot be stored: ${what} ${detail}.`, {
