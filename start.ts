@@ -92,6 +92,7 @@ async function runWorker(
     metrics: async () => worker?.metrics() ?? scrape(undefined),
     isDraining: () => untilAborted.aborted,
   });
+  logger.info({ healthPort: health.port }, 'worker health listening');
   // Last of all: it says what is still going on.
   stops.push(async () => {
     await worker?.stop();

@@ -7,7 +7,10 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 
 /** One per process: an API and a worker in the same process answer the same figures. */
 export const registry = new Registry();
+/** What is read from PostgreSQL, and answered only when it was: a figure that nobody has read would be a false 0. */
+export const installationRegistry = new Registry();
 const registers = [registry];
+const ofInstallation = [installationRegistry];
 const FAST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 export const httpRequestSeconds = new Histogram({
@@ -108,61 +111,61 @@ export const loopFailures = new Counter({
   registers,
 });
 
-export const databaseUp = new Gauge({
+const databaseUp = new Gauge({
   name: 'regente_database_up',
-  help: '1 when the figures of the installation could be read from PostgreSQL, else 0.',
-  registers,
+  help: '1 when the figures of the installation could be read from PostgreSQL within two seconds, else 0, and they are left out.',
+  registers: ofInstallation,
 });
 
 export const executions = new Gauge({
   name: 'regente_executions',
   help: 'Open executions by state, and why they wait or have stopped.',
   labelNames: ['state', 'reason'] as const,
-  registers,
+  registers: ofInstallation,
 });
 
 export const executionPeople = new Gauge({
   name: 'regente_execution_people',
   help: 'People of open executions who have no final state: waiting, queued, sending.',
   labelNames: ['state'] as const,
-  registers,
+  registers: ofInstallation,
 });
 
 export const outboxDue = new Gauge({
   name: 'regente_outbox_due',
   help: 'Changes that the engine should have been told by now, counted up to 10000.',
-  registers,
+  registers: ofInstallation,
 });
 
 export const outboxOverdueSeconds = new Gauge({
   name: 'regente_outbox_overdue_seconds',
   help: 'For how long the first of them has been due.',
-  registers,
+  registers: ofInstallation,
 });
 
 export const inboxPending = new Gauge({
   name: 'regente_inbox_pending',
   help: 'Delivery events that are not applied, those that wait for their message included, counted up to 100000.',
-  registers,
+  registers: ofInstallation,
 });
 
 export const inboxOverdueSeconds = new Gauge({
   name: 'regente_inbox_overdue_seconds',
   help: 'For how long the first due one of them has been due.',
-  registers,
+  registers: ofInstallation,
 });
 
 export const budgets = new Gauge({
   name: 'regente_budgets',
   help: "This month's budgets by how much of them is used or reserved.",
   labelNames: ['level'] as const,
-  registers,
+  registers: ofInstallation,
 });
 
 export const ledgerMonthsAhead = new Gauge({
   name: 'regente_ledger_months_ahead',
   help: 'Months after this one for which the ledger has its partition.',
-  registers,
+  registers: ofInstallation,
 });
 
 /** For entry files: the process's own figures too (memory, CPU, event loop, garbage collection). */
@@ -173,5 +176,12 @@ export function collectProcessMetrics(): void {
 
 export const METRICS_CONTENT_TYPE = registry.contentType;
 
-/** Everything in Prometheus's text format. */
+/** What the process has counted, in Prometheus's text format. */
 export const metricsText = (): Promise<string> => registry.metrics();
+
+/** What is known of the installation; `regente_database_up` alone while that is nothing. */
+export async function installationText(isKnown: boolean): Promise<string> {
+  databaseUp.set(isKnown ? 1 : 0);
+  if (isKnown) return installationRegistry.metrics();
+  return `${await installationRegistry.getSingleMetricAsString('regente_database_up')}\n`;
+}

@@ -1,12 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../prisma/client';
 import { readInstallationFigures, type InstallationFigure } from '../prisma/installation-figures';
 import {
   budgets,
-  databaseUp,
   executionPeople,
   executions,
   inboxOverdueSeconds,
   inboxPending,
+  installationText,
   ledgerMonthsAhead,
   METRICS_CONTENT_TYPE,
   metricsText,
@@ -18,40 +19,52 @@ import { stopReason } from './reasons';
 
 /** However many ask, PostgreSQL is asked once in so long. */
 const FRESH_MS = 10_000;
+/** Prometheus gives up after ten seconds, and would then take the process for gone. */
+const READ_WITHIN_MS = 2_000;
 const BUDGET_LEVELS = ['below_80', 'from_80', 'from_95', 'exhausted'];
 
 /** The last figures stand for a process's whole registry, so they are kept once per process. */
 let readAtMs = -Infinity;
-let reading: Promise<void> | undefined;
+let reading: Promise<boolean> | undefined;
 
 /**
  * What `/metrics` answers: the process's own figures, those of the installation, and `engineText`, what the engine's
- * client counts in the same format. A database that is down is `regente_database_up 0`, never an error.
+ * client counts in the same format. A database that is down, or slow, is `regente_database_up 0`, never an error and
+ * never a wait; without `db`, that of a process which has opened none yet, nothing is said of it.
  */
 export async function scrape(
   db: Database | undefined,
   engineText: () => Promise<string> = () => Promise.resolve(''),
 ): Promise<ProbeAnswer> {
-  if (db !== undefined && performance.now() - readAtMs > FRESH_MS) {
-    reading ??= refresh(db).finally(() => {
-      reading = undefined;
-    });
-    await reading;
-  }
-  const body = `${await metricsText()}${await engineText()}`;
-  return { status: 200, contentType: METRICS_CONTENT_TYPE, body };
+  const texts = await Promise.all([
+    metricsText(),
+    db === undefined ? '' : areFiguresKnown(db).then(installationText),
+    // Its client counts beside us: what it does not say is missing, and takes nothing else away.
+    engineText().catch(() => ''),
+  ]);
+  return { status: 200, contentType: METRICS_CONTENT_TYPE, body: texts.join('') };
 }
 
-async function refresh(db: Database): Promise<void> {
-  for (const gauge of [executions, budgets]) gauge.reset();
+/** Reads them unless they are fresh. One that comes too late is there for whoever asks next. */
+async function areFiguresKnown(db: Database): Promise<boolean> {
+  if (performance.now() - readAtMs <= FRESH_MS) return true;
+  reading ??= refresh(db).finally(() => {
+    reading = undefined;
+  });
+  return Promise.race([reading, delay(READ_WITHIN_MS, false, { ref: false })]);
+}
+
+async function refresh(db: Database): Promise<boolean> {
   try {
     const figures = await readInstallationFigures(db);
+    for (const gauge of [executions, budgets]) gauge.reset();
     for (const level of BUDGET_LEVELS) budgets.set({ level }, 0);
     figures.forEach(show);
-    databaseUp.set(1);
     readAtMs = performance.now();
+    return true;
   } catch {
-    databaseUp.set(0);
+    // Said by `regente_database_up`; requests and loops log their own failures.
+    return false;
   }
 }
 

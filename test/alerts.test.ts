@@ -1,5 +1,5 @@
 import { parse } from 'yaml';
-import { registry } from '../telemetry/metrics';
+import { installationRegistry, registry } from '../telemetry/metrics';
 import { readProjectFile } from './support/project-files';
 
 interface Rule {
@@ -28,7 +28,9 @@ const expressions = [
 ];
 
 /** By name; a histogram is asked for by its parts. The labels of `le` and of the scrape itself come on top. */
-const metrics = registry.getMetricsAsArray() as unknown as {
+const metrics = [registry, installationRegistry].flatMap((each) =>
+  each.getMetricsAsArray(),
+) as unknown as {
   name: string;
   help: string;
   type: string;

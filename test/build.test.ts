@@ -9,7 +9,7 @@ import { startEngine } from '../dev/stack/engine';
 import { findEngineBinary } from '../dev/stack/engine-binary';
 import { startStack, type Stack } from '../dev/stack/index';
 import { thisMachine } from '../dev/stack/machine';
-import { freePort } from '../dev/stack/ports';
+import { holdPort } from '../dev/stack/ports';
 import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
 import { readDockerfile } from './support/dockerfile';
 import { install, type Installation, type Run } from './support/installation';
@@ -36,7 +36,6 @@ beforeAll(async () => {
     ownerPassword: 'owner',
     appPassword: 'app',
   });
-  const [database, engine] = [await freePort(), await freePort()];
   env = {
     DATABASE_URL: urls.appUrl,
     TEMPORAL_ADDRESS: stack.temporalAddress,
@@ -49,8 +48,9 @@ beforeAll(async () => {
   };
   dead = {
     ...env,
-    DATABASE_URL: `postgresql://regente_app:app@127.0.0.1:${database}/regente`,
-    TEMPORAL_ADDRESS: `127.0.0.1:${engine}`,
+    // Nobody who tests listens there.
+    DATABASE_URL: 'postgresql://regente_app:app@127.0.0.1:1/regente',
+    TEMPORAL_ADDRESS: '127.0.0.1:1',
   };
 }, 900_000);
 afterAll(async () => {
@@ -68,6 +68,21 @@ async function terminate(run: Run): Promise<{ status: number | null; seconds: nu
 async function get(port: unknown, path: string): Promise<{ status: number; body: unknown }> {
   const response = await fetch(`http://127.0.0.1:${String(port)}${path}`);
   return { status: response.status, body: await response.json() };
+}
+
+/** A look is short, and on a busy machine one may miss what is there: waits for one that says this. */
+async function untilReadyzSays(port: unknown, expected: object): Promise<void> {
+  let seen: unknown;
+  const wanted = JSON.stringify(expected);
+  const says = async (): Promise<boolean> =>
+    JSON.stringify((seen = await get(port, '/readyz'))) === wanted;
+  await until('/readyz says so', says).catch(() => expect(seen).toEqual(expected));
+}
+
+async function metrics(port: unknown): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${String(port)}/metrics`);
+  expect(response.status).toBe(200);
+  return response.text();
 }
 
 async function pollers(
@@ -133,16 +148,14 @@ describe('node dist/start.js', () => {
     const api = built.run(['dist/start.js', 'api'], env);
     const { port } = await api.logged('api listening');
     expect(await get(port, '/healthz')).toMatchObject({ status: 200 });
-    // Its first connections may take longer than a look.
-    await until('it is ready', async () =>
-      JSON.stringify(await get(port, '/readyz')).includes('"status":"ok"'),
-    );
-    expect(await get(port, '/readyz')).toEqual({
+    await untilReadyzSays(port, {
       status: 200,
       body: { status: 'ok', checks: { database: 'ok', engine: 'ok' } },
     });
-    const check = built.run(['deploy/health.js', String(port)], {});
-    expect(await check.ended).toBe(0);
+    await until('its check says so, too', async () => {
+      const check = built.run(['deploy/health.js', String(port)], {});
+      return (await check.ended) === 0;
+    });
     const end = await terminate(api);
     expect(end.status).toBe(0);
     expect(end.seconds).toBeLessThan(8);
@@ -153,10 +166,7 @@ describe('node dist/start.js', () => {
     const worker = built.run(['dist/start.js', 'worker'], env);
     const { healthPort } = await worker.logged('worker polling');
     const checks = { database: 'ok', engine: 'ok' };
-    expect(await get(healthPort, '/readyz')).toEqual({
-      status: 200,
-      body: { status: 'ok', checks },
-    });
+    await untilReadyzSays(healthPort, { status: 200, body: { status: 'ok', checks } });
     await until('both queues are polled', async () => {
       const counts = await Promise.all([
         pollers(CORE_QUEUE, TASK_QUEUE_TYPE_WORKFLOW),
@@ -198,56 +208,65 @@ describe('node dist/start.js', () => {
 });
 
 describe('with database and engine down', () => {
-  test('the api starts, and readyz says which of them is down', async () => {
+  const down = 'does not answer';
+
+  test('the api starts, and readyz and metrics say what is down', async () => {
     const api = built.run(['dist/start.js', 'api'], dead);
     const { port } = await api.logged('api listening');
     expect(await get(port, '/healthz')).toMatchObject({ status: 200 });
-    const down = 'does not answer';
     expect(await get(port, '/readyz')).toEqual({
       status: 503,
       body: { status: 'failing', checks: { database: down, engine: down } },
     });
+    const { metricsPort } = await api.logged('metrics listening');
+    const text = await metrics(metricsPort);
+    expect(text).toMatch(/^regente_database_up 0$/m);
+    // Figures that nobody has read would be taken for a ledger without partitions.
+    expect(text).not.toMatch(/^regente_(ledger|executions|outbox|inbox|budgets)/m);
     expect((await terminate(api)).status).toBe(0);
   });
 
   test('the worker waits for the engine, polls as soon as it is there, and says when it is gone', async () => {
-    const port = Number(dead['TEMPORAL_ADDRESS']!.split(':')[1]);
+    const held = await holdPort(0);
     const worker = built.run(['dist/start.js', 'worker'], {
       ...dead,
-      WORKER_HEALTH_PORT: String(await freePort()),
+      TEMPORAL_ADDRESS: `127.0.0.1:${held.port}`,
     });
     await worker.logged('waiting for the engine');
-    const engine = await startEngine({
-      binary: (await findEngineBinary(thisMachine())).path,
-      port,
-      logFile: join(stack.dir, 'late-engine.log'),
-    });
+    const { path: binary } = await findEngineBinary(thisMachine());
+    await held.release();
+    const logFile = join(stack.dir, 'late-engine.log');
+    const engine = await startEngine({ binary, port: held.port, logFile });
     const { healthPort } = await worker.logged('worker polling');
-    const { body } = await get(healthPort, '/readyz');
-    expect(body).toMatchObject({ checks: { database: 'does not answer', engine: 'ok' } });
+    const checks = (says: string) => ({
+      status: 503,
+      body: { status: 'failing', checks: { database: down, engine: says } },
+    });
+    await untilReadyzSays(healthPort, checks('ok'));
     await engine.stop();
-    const checks = { database: 'does not answer', engine: 'does not answer' };
-    expect(await get(healthPort, '/readyz')).toMatchObject({ status: 503, body: { checks } });
+    await untilReadyzSays(healthPort, checks(down));
     await until('the engine is missed', () => worker.stdout().includes('poll_workflow_task_queue'));
     const lines = worker.stdout().split('\n').slice(0, -1);
     expect(lines.filter((line) => !line.startsWith('{"level":'))).toEqual([]);
     expect((await terminate(worker)).status).toBe(0);
   });
+});
 
-  test('the worker that waits says so and can be stopped', async () => {
-    const healthPort = await freePort();
-    const worker = built.run(['dist/start.js', 'worker'], {
-      ...dead,
-      WORKER_HEALTH_PORT: String(healthPort),
-    });
-    const line = await worker.logged('waiting for the engine');
-    expect(line).toMatchObject({ address: dead['TEMPORAL_ADDRESS'], namespace: 'default' });
-    expect(await get(healthPort, '/healthz')).toMatchObject({ status: 200 });
-    expect(await get(healthPort, '/readyz')).toMatchObject({ status: 503 });
-    const end = await terminate(worker);
-    expect(end.status).toBe(0);
-    expect(end.seconds).toBeLessThan(8);
-  });
+test('a worker that waits for its engine says so, says nothing of a database that is well, and can be stopped', async () => {
+  const address = dead['TEMPORAL_ADDRESS']!;
+  const worker = built.run(['dist/start.js', 'worker'], { ...env, TEMPORAL_ADDRESS: address });
+  const line = await worker.logged('waiting for the engine');
+  expect(line).toMatchObject({ address, namespace: 'default' });
+  const { healthPort } = await worker.logged('worker health listening');
+  expect(await get(healthPort, '/healthz')).toMatchObject({ status: 200 });
+  expect(await get(healthPort, '/readyz')).toMatchObject({ status: 503 });
+  const text = await metrics(healthPort);
+  expect(text).toMatch(/^process_resident_memory_bytes \d/m);
+  // Each of them as 0 is an alert.
+  expect(text).not.toMatch(/^regente_(database_up|ledger_months_ahead)/m);
+  const end = await terminate(worker);
+  expect(end.status).toBe(0);
+  expect(end.seconds).toBeLessThan(8);
 });
 
 test('the build needs no package that the image leaves out', () => {

@@ -4,8 +4,11 @@ import { gateReason, resultReason, stopReason } from '../telemetry/reasons';
 import { scrape } from '../telemetry/scrape';
 import { startTestApi, type TestApi } from './support/api';
 import { createScene, openTestExecution } from './support/executions';
-import { query } from './support/database';
+import { query, withClient } from './support/database';
 import { closedForAnHour, openWorkshop, type Workshop } from './support/turns';
+import { until } from './support/until';
+
+const PROMETHEUS_WAITS_MS = 10_000;
 
 /** The series of a metric with these labels, and its value; undefined where there is none. */
 function valueOf(
@@ -31,6 +34,23 @@ test('a database that is down is a figure, and no error', async () => {
   await down.close();
   expect(status).toBe(200);
   expect(valueOf(body, 'regente_database_up')).toBe(0);
+  // What nobody could read is no 0, which would be an alert.
+  expect(valueOf(body, 'regente_ledger_months_ahead')).toBeUndefined();
+  expect(valueOf(body, 'regente_executions')).toBeUndefined();
+});
+
+test('a process that has no database yet says nothing of it', async () => {
+  const { body, status } = await scrape(undefined);
+  expect(status).toBe(200);
+  expect(body).toContain('regente_loop_failures_total');
+  expect(body).not.toMatch(/^regente_(database_up|ledger_months_ahead|outbox_due)/m);
+});
+
+test('an engine’s client that does not say what it has counted takes nothing else away', async () => {
+  const silent = (): Promise<string> => Promise.reject(new Error('the client does not answer'));
+  const { body, status } = await scrape(undefined, silent);
+  expect(status).toBe(200);
+  expect(body).toContain('regente_loop_failures_total');
 });
 
 describe('requests', () => {
@@ -133,12 +153,28 @@ describe('a campaign', () => {
     expect(gated('queued', 'send_window')).toBe(4);
   });
 
-  test('shows in the backlog of the installation while it is open', async () => {
+  test('shows in the backlog of the installation while it is open, and a database that is slow holds up no answer', async () => {
     const scene = await createScene(shop);
     await openTestExecution(shop, scene, { recipients: 70 });
-    const { body, status } = await scrape(shop.db);
+    // The read waits until the lock is gone.
+    const slow = await withClient(shop.adminUrl, async (holder) => {
+      await holder.query('BEGIN; LOCK TABLE campaign_executions');
+      const beganAt = performance.now();
+      const answer = await scrape(shop.db);
+      expect(performance.now() - beganAt).toBeLessThan(PROMETHEUS_WAITS_MS);
+      return answer;
+    });
+    expect(slow.status).toBe(200);
+    expect(valueOf(slow.body, 'regente_database_up')).toBe(0);
+    expect(valueOf(slow.body, 'regente_ledger_months_ahead')).toBeUndefined();
+    expect(slow.body).toContain('regente_loop_failures_total');
+    let body = '';
+    let status = 0;
+    await until('the figures are read', async () => {
+      ({ body, status } = await scrape(shop.db));
+      return valueOf(body, 'regente_database_up') === 1;
+    });
     expect(status).toBe(200);
-    expect(valueOf(body, 'regente_database_up')).toBe(1);
     expect(valueOf(body, 'regente_executions', { state: 'PENDING', reason: 'none' })).toBe(1);
     expect(valueOf(body, 'regente_execution_people', { state: 'waiting' })).toBe(70);
     expect(valueOf(body, 'regente_ledger_months_ahead')).toBe(4);
