@@ -90,6 +90,7 @@ describe('a scenario is broken', () => {
   };
   const verdict = {
     counts,
+    fish: { ...counts, recipients: 1, sent: 1, unknown: 0 },
     money: { used: '0', reserved: '0' },
     taken: 9,
     duplicated: 0,
@@ -111,6 +112,14 @@ describe('a scenario is broken', () => {
   test('by whoever stays unknown at a vendor that can be asked, and at no other', () => {
     expect(broken((score) => score.take(verdict, true))).toBeUndefined();
     expect(broken((score) => score.take(verdict, false))).toHaveLength(1);
+  });
+
+  test('by a control contact that stays unknown, as by anybody else', () => {
+    const known = { ...counts, sent: 10, unknown: 0 };
+    const fish = { ...verdict.fish, sent: 0, unknown: 1 };
+    expect(broken((score) => score.take({ ...verdict, counts: known, fish }, false))).toHaveLength(
+      1,
+    );
   });
 
   test('by anybody lost and by any call after PAUSED', () => {

@@ -85,6 +85,9 @@ const CHECKS: Readonly<Record<string, string>> = {
         OR EXISTS (SELECT FROM dispatch_batches b WHERE b.execution_id = e.id AND b.state <> 'closed'))`,
 };
 
+/** Their names. */
+export const RULES: readonly string[] = Object.keys(CHECKS);
+
 const ALL = Object.entries(CHECKS)
   .map(
     ([name, sql]) =>

@@ -10,6 +10,7 @@ export interface ScenarioLine {
   sent: number;
   failed: number;
   skipped: number;
+  /** Control contacts among them. */
   unknown: number;
   /** Those at a vendor with neither keys nor a look-up, beside them. */
   unknownAllowed: number;
@@ -77,16 +78,15 @@ export class Score {
   }
 
   /** @param unknownAllowed the vendor has neither keys nor a look-up */
-  take({ counts, lost, duplicated, wrong }: Verdict, unknownAllowed: boolean): void {
+  take({ counts, fish, lost, duplicated, wrong }: Verdict, unknownAllowed: boolean): void {
     for (const key of PEOPLE) this.#people[key] += counts[key];
-    if (unknownAllowed) this.#unknownAllowed += counts.unknown;
+    const unknown = counts.unknown + fish.unknown;
+    this.#people.unknown += fish.unknown;
+    if (unknownAllowed) this.#unknownAllowed += unknown;
     this.#lost += lost;
     this.#duplicated += duplicated;
     for (const each of wrong) this.breaks(each);
-    this.holds(
-      'nobody is unknown at a vendor that can be asked',
-      unknownAllowed || counts.unknown === 0,
-    );
+    this.holds('nobody is unknown at a vendor that can be asked', unknownAllowed || unknown === 0);
   }
 
   line(scenario: string, seed: number, elapsedMs: number): ScenarioLine {

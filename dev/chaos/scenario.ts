@@ -1,16 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Decimal } from 'decimal.js';
 import { isTerminal, type CampaignState } from '../../domain/campaigns';
 import type { CampaignView } from '../demo/campaign';
-import { PRICE, type AccountOptions } from '../demo/company';
+import type { AccountOptions } from '../demo/company';
 import type { Arena } from './arena';
-import { findDisagreements } from './books';
 import { withAccount, type Launched, type Office } from './campaign';
 import type { Random } from './random';
 import type { Score } from './report';
 import { until } from './until';
 import { VENDOR_PROMISES, type VendorPromise } from './vendor-promises';
-import { judge } from './verdict';
 
 /** Something that goes wrong, at random moments, while campaigns are sent. */
 export interface Scenario {
@@ -80,14 +77,10 @@ interface SlowOptions extends Partial<AccountOptions> {
   latencyMs?: number;
 }
 
-/**
- * Waits until this share of the messages has been taken, and another one from now on, and a random moment more; strikes,
- * and counts the strike if the sending was not over by then.
- */
-export async function strikeAt(
-  { arena, random, score, say }: Run,
-  { share, total, what }: { share: number; total: number; what: string },
-  strike: () => Promise<unknown>,
+/** Waits until this share of the messages has been taken, and another one from now on, and a random moment more. */
+export async function untilShare(
+  { arena, random }: Run,
+  { share, total }: { share: number; total: number },
 ): Promise<void> {
   const { sandbox } = arena.place;
   const before = (await sandbox.totals()).accepted;
@@ -102,11 +95,20 @@ export async function strikeAt(
     STEP_WITHIN_MS,
   );
   await delay(random.between(0, 100));
+}
+
+/** Strikes at this share of the messages, and counts the strike if the sending was not over by then. */
+export async function strikeAt(
+  run: Run,
+  { share, total, what }: { share: number; total: number; what: string },
+  strike: () => Promise<unknown>,
+): Promise<void> {
+  await untilShare(run, { share, total });
   await strike();
-  const { unique } = await sandbox.totals();
+  const { unique } = await run.arena.place.sandbox.totals();
   const isHit = unique < total;
-  if (isHit) score.hits += 1;
-  say(`  ${what} at ${unique} of ${total}${isHit ? '' : ', when all was over'}`);
+  if (isHit) run.score.hits += 1;
+  run.say(`  ${what} at ${unique} of ${total}${isHit ? '' : ', when all was over'}`);
 }
 
 /** Notes how long it takes from now until the vendor takes another message, or until it has all of them. */
@@ -158,46 +160,4 @@ export async function untilState(
     throw new Error(`${String(error)} It is ${state ?? 'not known'}.`, { cause: error });
   });
   return state ?? 'FINISHED';
-}
-
-/** Judges campaigns that have ended and are all that has used the office's account. */
-export async function settleUp(
-  { arena, score }: Run,
-  office: Office,
-  campaigns: readonly Launched[],
-  { unknownAllowed = false }: { unknownAllowed?: boolean } = {},
-): Promise<void> {
-  const { place } = arena;
-  let taken = 0;
-  for (const campaign of campaigns) {
-    const verdict = await judge(place, office, campaign);
-    score.take(verdict, unknownAllowed);
-    taken += verdict.taken;
-    const listed = await countUnknown(office, campaign);
-    score.holds('every unknown is listed', listed >= verdict.counts.unknown);
-  }
-  const ids = campaigns.map(({ executionId }) => executionId);
-  for (const { rule, found } of await findDisagreements(place.adminUrl, ids))
-    score.breaks(`${rule}: ${JSON.stringify(found).slice(0, 300)}`);
-  const budget = await office.director.get<{ budget: string; used: string }>(
-    `/v1/budgets/${office.account.budgetId}`,
-  );
-  // By what the vendor will put on its bill, whatever we have booked.
-  const billed = Decimal.max(new Decimal(PRICE).mul(taken), budget.used);
-  score.overspend(billed.minus(budget.budget));
-}
-
-/** People whom the list of the unknown names, control contacts among them. */
-async function countUnknown({ operator }: Office, { id }: Launched): Promise<number> {
-  let count = 0;
-  for (let cursor: string | null = ''; cursor !== null;) {
-    const query = new URLSearchParams({ state: 'unknown', limit: '200' });
-    if (cursor !== '') query.set('cursor', cursor);
-    const page: { items: unknown[]; nextCursor: string | null } = await operator.get(
-      `/v1/campaigns/${id}/recipients?${query.toString()}`,
-    );
-    count += page.items.length;
-    cursor = page.nextCursor;
-  }
-  return count;
 }

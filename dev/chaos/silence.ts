@@ -1,6 +1,6 @@
 import { parseReference } from '../../domain/communications';
+import type { RemoteSandbox } from '../sandbox/remote';
 import type { Launched } from './campaign';
-import type { Installation } from './installation';
 
 /** A time (epoch ms) in which no call of these campaigns may begin. */
 export interface Silence {
@@ -11,7 +11,7 @@ export interface Silence {
 
 /** Counts the calls that the vendor has read within the silences; its journal must be on. */
 export async function countCalls(
-  { sandbox }: Installation,
+  { sandbox }: { sandbox: Pick<RemoteSandbox, 'journal'> },
   silences: readonly Silence[],
 ): Promise<number> {
   const journal = await sandbox.journal();

@@ -9,14 +9,24 @@ import {
 import { isTerminal } from '../../domain/campaigns';
 import type { CampaignView } from '../demo/campaign';
 import { PRICE } from '../demo/company';
-import type { Launched, Office } from './campaign';
-import type { Installation } from './installation';
+import type { ApiClient } from '../demo/http';
+import type { RemoteSandbox } from '../sandbox/remote';
+import type { Launched } from './campaign';
+
+/** What a verdict is found in. */
+export interface Judged {
+  sandbox: Pick<RemoteSandbox, 'accepted' | 'totals'>;
+  /** The superuser's connection to the application's database. */
+  adminUrl: string;
+}
 
 /** What became of a campaign, by us and by the vendor. */
 export interface Verdict {
   counts: PeopleCounts;
+  /** Control contacts. */
+  fish: PeopleCounts;
   money: CampaignView['progress']['money'];
-  /** Messages that the vendor has taken, repeated ones once. */
+  /** Messages that the vendor has taken: it bills each, a repeated one too. */
   taken: number;
   /** People whose message the vendor has taken more than once. */
   duplicated: number;
@@ -31,8 +41,8 @@ const NOT_SENT: readonly MessageState[] = ['failed', 'skipped', 'cancelled'];
 
 /** Holds the report of a campaign that has ended, and each row of its ledger, against what the vendor has truly taken. */
 export async function judge(
-  { sandbox, adminUrl }: Installation,
-  { operator }: Office,
+  { sandbox, adminUrl }: Judged,
+  { operator }: { operator: Pick<ApiClient, 'get'> },
   { id, executionId, recipients }: Launched,
 ): Promise<Verdict> {
   const { progress, state } = await operator.get<CampaignView>(`/v1/campaigns/${id}`);
@@ -40,8 +50,8 @@ export async function judge(
   const ledger = await readLedger(adminUrl, executionId);
   const prefix = [...ledger.keys()][0]?.replace(/\d+\.0\.\w+$/, '') ?? executionId;
   const taken = new Map<string, number>();
-  for (const { reference } of await sandbox.accepted({ prefix }))
-    taken.set(reference, (taken.get(reference) ?? 0) + 1);
+  const accepted = await sandbox.accepted({ prefix });
+  for (const { reference } of accepted) taken.set(reference, (taken.get(reference) ?? 0) + 1);
 
   const inState = (...states: readonly MessageState[]): string[] =>
     [...ledger].flatMap(([reference, state]) => (states.includes(state) ? [reference] : []));
@@ -67,7 +77,8 @@ export async function judge(
   check('who was taken is sent or unknown', denied === 0);
   check('money is the price of the charged', new Decimal(PRICE).mul(charged).eq(money.used));
   check('no money is held', new Decimal(money.reserved).isZero());
-  return { counts, money, taken: taken.size, duplicated, lost: unreached + vanished, wrong };
+  const lost = unreached + vanished;
+  return { counts, fish, money, taken: accepted.length, duplicated, lost, wrong };
 }
 
 const SENT: readonly MessageState[] = ['sent', 'delivered', 'read', 'clicked', 'undelivered'];

@@ -19,12 +19,12 @@ import { holdLock } from '../locks';
 import {
   messagesOf,
   openSlowOffice,
-  settleUp,
   STEP_WITHIN_MS,
   strikeAt,
   type Run,
   type Scenario,
 } from '../scenario';
+import { settleUp } from '../settle-up';
 import { countCalls } from '../silence';
 import { until } from '../until';
 

@@ -5,12 +5,12 @@ import {
   look,
   messagesOf,
   openSlowOffice,
-  settleUp,
   strikeAt,
   untilState,
   type Run,
   type Scenario,
 } from '../scenario';
+import { settleUp } from '../settle-up';
 
 const CAMPAIGNS = 5;
 const COVERED = 3.5;

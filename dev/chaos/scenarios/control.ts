@@ -5,13 +5,13 @@ import { launch, untilFinished, type Launched, type Office } from '../campaign';
 import {
   messagesOf,
   openSlowOffice,
-  settleUp,
   STEP_WITHIN_MS,
   strikeAt,
   untilState,
   type Run,
   type Scenario,
 } from '../scenario';
+import { settleUp } from '../settle-up';
 import { countCalls, type Silence } from '../silence';
 import { until } from '../until';
 
@@ -83,7 +83,7 @@ async function cancel(run: Run): Promise<void> {
     silences.push({ campaigns: [campaign], fromMs, toMs: Date.now() });
   }
   score.sentAfterPause += await countCalls(arena.place, silences);
-  await settleUp(run, office, campaigns);
+  await settleUp(run, office, campaigns, { cancelledAllowed: true });
 }
 
 export const controlScenarios: readonly Scenario[] = [

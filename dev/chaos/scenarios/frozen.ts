@@ -13,13 +13,13 @@ import { holdLock } from '../locks';
 import {
   messagesOf,
   openSlowOffice,
-  settleUp,
   STEP_WITHIN_MS,
   strikeAt,
   watchRecovery,
   type Run,
   type Scenario,
 } from '../scenario';
+import { settleUp } from '../settle-up';
 
 /** A step of the dispatch at which a worker is frozen: it waits there for a lock that the chaos holds. */
 interface Step {

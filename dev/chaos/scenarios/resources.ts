@@ -4,13 +4,13 @@ import { crowdOut } from '../crowd';
 import {
   messagesOf,
   openSlowOffice,
-  settleUp,
   STEP_WITHIN_MS,
   strikeAt,
   watchRecovery,
   type Run,
   type Scenario,
 } from '../scenario';
+import { settleUp } from '../settle-up';
 import { openSmallDisk } from '../small-disk';
 import { until } from '../until';
 

@@ -3,13 +3,13 @@ import { launch, untilFinished } from '../campaign';
 import {
   messagesOf,
   openSlowOffice,
-  settleUp,
   STEP_WITHIN_MS,
   strikeAt,
   watchRecovery,
   type Run,
   type Scenario,
 } from '../scenario';
+import { settleUp } from '../settle-up';
 
 const KILLS = 3;
 const DOWN_MS = [200, 4_000] as const;

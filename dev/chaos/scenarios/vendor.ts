@@ -7,13 +7,13 @@ import {
   look,
   messagesOf,
   openSlowOffice,
-  settleUp,
   STEP_WITHIN_MS,
   strikeAt,
   watchRecovery,
   type Run,
   type Scenario,
 } from '../scenario';
+import { settleUp } from '../settle-up';
 import { until } from '../until';
 import type { VendorPromise } from '../vendor-promises';
 

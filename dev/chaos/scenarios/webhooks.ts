@@ -12,12 +12,12 @@ import { countEarly, countPending } from '../inbox';
 import {
   messagesOf,
   openSlowOffice,
-  settleUp,
   STEP_WITHIN_MS,
   strikeAt,
   type Run,
   type Scenario,
 } from '../scenario';
+import { settleUp } from '../settle-up';
 import { until } from '../until';
 import { readLedger } from '../verdict';
 

@@ -2,12 +2,12 @@ import { launch, untilFinished } from '../campaign';
 import {
   messagesOf,
   openSlowOffice,
-  settleUp,
   STEP_WITHIN_MS,
   strikeAt,
   watchRecovery,
   type Scenario,
 } from '../scenario';
+import { settleUp } from '../settle-up';
 
 const KILLS = 5;
 
