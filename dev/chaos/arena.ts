@@ -1,3 +1,5 @@
+import { msOptionalToNumber } from '@temporalio/common/lib/time';
+import { DELIVERY } from '../../workflows/activity-profiles';
 import { openOffice, type Office } from './campaign';
 import { openInstallation, type Installation } from './installation';
 import type { RegenteProcess } from './processes';
@@ -23,8 +25,8 @@ export const LEASE_MS = 2_000;
 export const PROVIDER_TIMEOUT_MS = 2_000;
 /** After a mark, nobody can be calling any more. */
 export const SILENCE_MS = LEASE_MS + PROVIDER_TIMEOUT_MS + 1_000;
-/** The heartbeat timeout of an activity. */
-export const MISSED_AFTER_MS = 10_000;
+/** The engine misses a worker that is silent for so long. */
+export const MISSED_AFTER_MS = msOptionalToNumber(DELIVERY.heartbeatTimeout) ?? 0;
 
 const WORKERS = 2;
 

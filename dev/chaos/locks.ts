@@ -49,8 +49,10 @@ export async function holdLock(
       return name ?? '';
     },
     async retake() {
-      const literal = (_: string, at: string): string =>
-        holder.escapeLiteral(String(values[Number(at) - 1]));
+      const literal = (_: string, at: string): string => {
+        const value = values[Number(at) - 1];
+        return holder.escapeLiteral(Array.isArray(value) ? `{${value.join()}}` : String(value));
+      };
       // In one message: between two of them everybody would do the next step too.
       await holder.query(`ROLLBACK; BEGIN; ${statement.replaceAll(/\$(\d)/g, literal)}`);
     },

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiRefusal } from '../../demo/http';
-import { SILENCE_MS } from '../arena';
+import { MISSED_AFTER_MS, SILENCE_MS } from '../arena';
 import { launch, untilFinished, type Launched, type Office } from '../campaign';
 import {
   messagesOf,
@@ -71,7 +71,7 @@ async function cancel(run: Run): Promise<void> {
       await office.supervisor.post(`/v1/campaigns/${campaign.id}/cancel`);
     });
     await untilState(office, campaign, 'CANCELLED');
-    const fromMs = Date.now();
+    silences.push({ campaigns: [campaign], fromMs: Date.now(), toMs: Infinity });
     await delay(SILENCE_MS);
     for (const verb of ['resume', 'pause']) {
       const refused = await office.supervisor.post(`/v1/campaigns/${campaign.id}/${verb}`).then(
@@ -80,8 +80,9 @@ async function cancel(run: Run): Promise<void> {
       );
       score.holds(`a cancelled campaign refuses ${verb}`, refused);
     }
-    silences.push({ campaigns: [campaign], fromMs, toMs: Date.now() });
   }
+  // A lane whose worker was missed is given to another one, which would call until its lease is over.
+  await delay(MISSED_AFTER_MS + SILENCE_MS);
   score.sentAfterPause += await countCalls(arena.place, silences);
   await settleUp(run, office, campaigns, { cancelledAllowed: true });
 }

@@ -3,6 +3,7 @@ import { apiScenarios } from './api';
 import { budgetScenarios } from './budget';
 import { controlScenarios } from './control';
 import { frozenScenarios } from './frozen';
+import { reconcileScenarios } from './frozen-reconcile';
 import { resourceScenarios } from './resources';
 import { serverScenarios } from './servers';
 import { vendorScenarios } from './vendor';
@@ -13,6 +14,7 @@ import { workerScenarios } from './workers';
 export const SCENARIOS: readonly Scenario[] = [
   ...workerScenarios,
   ...frozenScenarios,
+  ...reconcileScenarios,
   ...apiScenarios,
   ...serverScenarios,
   ...vendorScenarios,
