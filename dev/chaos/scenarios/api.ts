@@ -1,9 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Client } from 'pg';
-import { ApiRefusal, type ApiClient } from '../../demo/http';
-import { generateAudience } from '../../demo/example-csv';
 import { SILENCE_MS } from '../arena';
 import {
   approve,
@@ -15,12 +12,15 @@ import {
   type Launched,
   type Office,
 } from '../campaign';
+import { repeatUntilAnswered, throughCut, throughDeath, withKey, type Write } from '../deaths';
 import { holdLock } from '../locks';
+import { pausing } from '../pausing-file';
 import {
+  look,
   messagesOf,
   openSlowOffice,
   STEP_WITHIN_MS,
-  strikeAt,
+  untilShare,
   type Run,
   type Scenario,
 } from '../scenario';
@@ -28,98 +28,41 @@ import { settleUp } from '../settle-up';
 import { countCalls } from '../silence';
 import { until } from '../until';
 
-/** A write of a client that keeps its key: what was not answered is asked again, in the same words. */
-interface Write<Answer> {
-  send(): Promise<Answer>;
-}
-
-const withKey = <Answer>(
-  client: ApiClient,
-  send: (keyed: ApiClient) => Promise<Answer>,
-): Write<Answer> => {
-  const keyed = client.withKey(randomUUID());
-  return { send: () => send(keyed) };
-};
-
-/** "Still running" and "not now"; a dead API gives no answer at all. */
-const passes = (error: unknown): boolean =>
-  error instanceof ApiRefusal ? [409, 429, 503].includes(error.status) : true;
-
-/**
- * Sends all at once, kills the API at the moment, starts another one and repeats every write until it is answered.
- * @param moment resolves when the API is to die
- */
-async function throughDeath<Answer>(
-  { arena, score, say }: Run,
-  writes: readonly Write<Answer>[],
-  moment: () => Promise<unknown>,
-): Promise<Answer[]> {
-  const first = Promise.allSettled(writes.map(({ send }) => send()));
-  await moment();
-  await arena.api.kill();
-  const unanswered = (await first).filter(({ status }) => status === 'rejected').length;
-  score.hits += unanswered;
-  say(`  api killed, ${unanswered} of ${writes.length} requests are without an answer`);
-  const began = performance.now();
-  await arena.replaceApi();
-  const answers = await Promise.all(writes.map(repeatUntilAnswered));
-  score.recovered(performance.now() - began);
-  return answers;
-}
-
-async function repeatUntilAnswered<Answer>({ send }: Write<Answer>): Promise<Answer> {
-  let answer: { value: Answer } | undefined;
-  let last = 'nothing';
-  await until(
-    'a repeated request is answered',
-    async () => {
-      try {
-        answer = { value: await send() };
-        return true;
-      } catch (error) {
-        if (!passes(error)) throw error;
-        last = String(error);
-        await delay(500);
-        return false;
-      }
-    },
-    STEP_WITHIN_MS,
-  ).catch((error: unknown) => {
-    throw new Error(`${String(error)} The last word was: ${last}`, { cause: error });
-  });
-  if (answer === undefined) throw new Error('No answer.');
-  return answer.value;
-}
-
 /** The people of a scenario, shared out among so many campaigns. */
 const shared = ({ recipients }: Run, campaigns: number): number[] =>
   Array.from({ length: campaigns }, () => Math.floor(recipients / campaigns));
 
+const CAMPAIGNS = 'SELECT FROM campaigns WHERE id = ANY ($1) FOR UPDATE';
+
 async function killDuringUpload(run: Run): Promise<void> {
-  const { random, score } = run;
+  const { arena, random, score } = run;
   const office = await openSlowOffice(run, 5);
   const drafts = await Promise.all(
     shared(run, 4).map(async (recipients) => ({ ...(await createDraft(office)), recipients })),
   );
   const upload = (draft: { id: string; recipients: number }, file: () => Readable) =>
     withKey(office.operator, (keyed) => keyed.put(audiencePath(draft.id), file(), 'text/csv'));
-  const [first, second, ...others] = drafts;
-  if (first === undefined || second === undefined) throw new Error('No drafts.');
+  const [first, second, third, fourth] = drafts;
+  if (!first || !second || !third || !fourth) throw new Error('No drafts.');
 
-  // In the middle of two files, and again when the last byte of two others is on its way.
-  const middle = announced(first.recipients, random.between(0.1, 0.9));
-  await throughDeath(
+  // In the middle of two files, and again when all of two others has been read and one is being given its audience.
+  const middle = pausing(first.recipients, random.between(0.1, 0.9));
+  await throughCut(
     run,
     [upload(first, middle.file), upload(second, () => audienceFile(second.recipients))],
-    () => middle.reached,
+    () => middle.reached.then(() => undefined),
   );
-  const end = announced(others[0]?.recipients ?? 0, 1);
-  await throughDeath(
+  const end = pausing(third.recipients, 1);
+  await throughCut(
     run,
-    others.map((draft, i) =>
-      upload(draft, i === 0 ? end.file : () => audienceFile(draft.recipients)),
-    ),
-    () => end.reached.then(() => delay(random.between(0, 60))),
+    [upload(third, end.file), upload(fourth, () => audienceFile(fourth.recipients))],
+    async () => {
+      await end.reached;
+      const held = await holdLock(arena.place.adminUrl, CAMPAIGNS, [[third.id]]);
+      end.goOn();
+      await held.waiter('api', 'campaigns');
+      return held;
+    },
   );
 
   for (const { id, recipients } of drafts)
@@ -130,32 +73,6 @@ async function killDuringUpload(run: Run): Promise<void> {
     campaigns.push(await approve(office, draft));
   }
   await finishAll(run, office, campaigns);
-}
-
-/** A file that says when so much of it has been read; the first time it is read. */
-function announced(
-  recipients: number,
-  share: number,
-): { file: () => Readable; reached: Promise<void> } {
-  let reach = (): void => undefined;
-  const reached = new Promise<void>((resolve) => {
-    reach = resolve;
-  });
-  async function* lines(): AsyncGenerator<string> {
-    let sent = 0;
-    const chunks = [...generateAudience(recipients, 7)].flatMap(
-      (chunk) => chunk.match(/[^]{1,2048}/g) ?? [],
-    );
-    for (const chunk of chunks) {
-      if (sent >= chunks.length * share) reach();
-      yield chunk;
-      sent += 1;
-      // So that what was sent is on its way before the next part of it.
-      await delay(1);
-    }
-    reach();
-  }
-  return { file: () => Readable.from(lines(), { objectMode: false }), reached };
 }
 
 async function countUploaded({ arena }: Run, campaignId: string): Promise<number> {
@@ -185,18 +102,16 @@ async function killDuringApproval(run: Run): Promise<void> {
   }
   // Half of them are surely under way; the others are wherever they have come to.
   const half = submitted.slice(0, 2).map(({ id }) => id);
-  const lock = 'SELECT FROM campaigns WHERE id = ANY ($1) FOR UPDATE';
-  const held = await holdLock(arena.place.adminUrl, lock, [half]);
+  const held = await holdLock(arena.place.adminUrl, CAMPAIGNS, [half]);
   const approvals = submitted.map(({ id }) =>
     withKey(office.supervisor, (keyed) =>
       keyed.post<{ executionId: string }>(`/v1/campaigns/${id}/approve`),
     ),
   );
-  const answers = await throughDeath(run, approvals, async () => {
+  const answers = await throughCut(run, approvals, async () => {
     await held.waiter('api', 'campaigns');
     await delay(random.between(0, 60));
-    // Not before the API is dead.
-    void delay(500).then(() => held.release());
+    return held;
   });
   const campaigns = submitted.map((each, i) => ({
     ...each,
@@ -212,6 +127,10 @@ async function killDuringApproval(run: Run): Promise<void> {
   }
 }
 
+const EXECUTION = 'SELECT pg_advisory_xact_lock(execution_lock($1))';
+/** So often a pause may be quicker than the kill. */
+const CUTS = 5;
+
 async function killDuringPause(run: Run): Promise<void> {
   const { arena, random, score } = run;
   const { sandbox } = arena.place;
@@ -225,10 +144,13 @@ async function killDuringPause(run: Run): Promise<void> {
     campaigns.map(({ id }) =>
       withKey(office.supervisor, (keyed) => keyed.post(`/v1/campaigns/${id}/${verb}`)),
     );
-  const share = random.between(0.05, 0.2);
-  await strikeAt(run, { share, total, what: 'pauses' }, async () => {
-    await throughDeath(run, each('pause'), () => delay(random.between(20, 400)));
-  });
+  await untilShare(run, { share: random.between(0.05, 0.2), total });
+  for (let tries = 1; ; tries += 1) {
+    const { cut } = await throughDeath(run, each('pause'), () => untilPausing(office, campaigns));
+    if (cut > 0) break;
+    if (tries === CUTS) throw new Error('Every pause was answered before the API was dead.');
+    await Promise.all(each('resume').map(repeatUntilAnswered));
+  }
   // One that was answered "not yet" is asked again.
   for (const pause of each('pause'))
     score.holds(
@@ -239,9 +161,23 @@ async function killDuringPause(run: Run): Promise<void> {
   await delay(SILENCE_MS);
   const silence = { campaigns, fromMs, toMs: Date.now() };
   await sandbox.configure({ latency: { kind: 'fixed', ms: 40 } });
-  await throughDeath(run, each('resume'), () => delay(random.between(0, 60)));
+  await throughCut(run, each('resume'), async () => {
+    const ids = campaigns.map(({ executionId }) => executionId);
+    const held = await holdLock(arena.place.adminUrl, EXECUTION, ids.slice(0, 1));
+    await held.waiter('api', 'execution_lock');
+    await delay(random.between(0, 60));
+    return held;
+  });
   await finishAll(run, office, campaigns);
   score.sentAfterPause += await countCalls(arena.place, [silence]);
+}
+
+/** One of them is on its way to PAUSED, and it may be known to nobody but the API. */
+async function untilPausing(office: Office, campaigns: readonly Launched[]): Promise<undefined> {
+  await until('a pause has begun', async () => {
+    const views = await Promise.all(campaigns.map((each) => look(office, each)));
+    return views.some((view) => view?.state === 'PAUSING' || view?.state === 'PAUSED');
+  });
 }
 
 async function finishAll(run: Run, office: Office, campaigns: readonly Launched[]): Promise<void> {

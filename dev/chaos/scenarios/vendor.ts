@@ -30,6 +30,13 @@ interface Fault {
 
 const STORM_MS = 2_000;
 
+/** Of an outage, and how the vendor counts who has met each. */
+const OUTAGES: readonly ['unavailable' | 'drop' | 'hang', (totals: SandboxTotals) => number][] = [
+  ['unavailable', ({ unavailable }) => unavailable],
+  ['drop', ({ droppedBefore }) => droppedBefore],
+  ['hang', ({ stalled }) => stalled],
+];
+
 const FAULTS: readonly Fault[] = [
   {
     name: 'drops',
@@ -65,7 +72,7 @@ const FAULTS: readonly Fault[] = [
     name: 'outage',
     about: 'an outage of a minute: first 503, then cut connections, then silence',
     strike: { times: 1, work: outage },
-    struck: ({ unavailable, droppedBefore }) => Math.min(unavailable, droppedBefore),
+    struck: (totals) => Math.min(...OUTAGES.map(([, met]) => met(totals))),
   },
 ];
 
@@ -85,10 +92,17 @@ async function storm(run: Run, office: Office, campaign: Launched): Promise<void
 async function outage(run: Run, office: Office, campaign: Launched): Promise<void> {
   const { sandbox } = run.arena.place;
   const began = performance.now();
-  for (const kind of ['unavailable', 'drop', 'hang'] as const) {
+  for (const [kind, met] of OUTAGES) {
+    const before = met(await sandbox.totals());
     await sandbox.configure({ outage: kind });
     await Promise.all([
-      delay(run.outageMs / 3),
+      delay(run.outageMs / OUTAGES.length),
+      // Who has met the kind before it may wait for long.
+      until(
+        `a call meets the outage ${kind}`,
+        async () => met(await sandbox.totals()) > before,
+        STEP_WITHIN_MS,
+      ),
       // The other kinds are met with few and short tries.
       kind === 'unavailable' ? untilWaiting(office, campaign, 'provider_down') : undefined,
     ]);
