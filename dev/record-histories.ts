@@ -254,7 +254,7 @@ async function withBench(
   }
 }
 
-async function main(): Promise<void> {
+async function recordAll(): Promise<void> {
   await globalSetup();
   try {
     await withBench({}, recordCampaigns, recordTold, recordUpgraded, recordParked, recordNotice);
@@ -264,8 +264,30 @@ async function main(): Promise<void> {
   }
 }
 
-void main().then(
-  () => process.exit(0),
+const USAGE = `Usage: npm run record-histories
+Runs campaigns, and writes their histories under the version of package.json over those in test/histories.`;
+
+/** As in sysexits.h: the command was used wrongly. */
+const EX_USAGE = 64;
+
+async function main(args: readonly string[]): Promise<number> {
+  const [wrong] = args;
+  if (args.includes('--help')) {
+    console.log(USAGE);
+    return 0;
+  }
+  if (wrong !== undefined) {
+    console.error(
+      `npm run record-histories does not know "${wrong}": it takes no options.\n\n${USAGE}`,
+    );
+    return EX_USAGE;
+  }
+  await recordAll();
+  return 0;
+}
+
+void main(process.argv.slice(2)).then(
+  (status) => process.exit(status),
   (error: unknown) => {
     console.error(error);
     process.exit(1);

@@ -42,20 +42,30 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 jest.setTimeout(60_000);
 
-test.each(['dev/demo/main', 'dev/dev', 'dev/admin', 'dev/bench/main', 'prisma/migrate'])(
-  '%s.ts answers --help with its usage and starts nothing',
-  async (file) => {
-    const help = await run(`${file}.ts`, '--help');
-    expect(help).toMatchObject({ status: 0, err: '' });
-    expect(help.out).toMatch(/npm run (-s )?(demo|dev|admin|bench|migrate)\b/);
-  },
-);
+test.each([
+  'dev/demo/main',
+  'dev/dev',
+  'dev/admin',
+  'dev/bench/main',
+  'dev/chaos/main',
+  'dev/record-histories',
+  'prisma/migrate',
+])('%s.ts answers --help with its usage and starts nothing', async (file) => {
+  const help = await run(`${file}.ts`, '--help');
+  expect(help).toMatchObject({ status: 0, err: '' });
+  expect(help.out).toMatch(/npm run (-s )?(demo|dev|admin|bench|chaos|record-histories|migrate)\b/);
+});
 
 test.each([
   ['dev/dev', '--bogus', /^npm run dev does not know "--bogus": it takes no options\.$/m],
   ['dev/dev', 'api', /^npm run dev does not know "api": it takes no options\.$/m],
   ['prisma/migrate', '--bogus', /^npm run migrate does not know "--bogus": .*\.$/m],
   ['prisma/migrate', 'up', /^npm run migrate does not know "up": .*\.$/m],
+  [
+    'dev/record-histories',
+    'campaign',
+    /^npm run record-histories does not know "campaign": it takes no options\.$/m,
+  ],
   // Nothing says where a database is, and that is not what is wrong.
   ['dev/admin', 'nope', /^There is no command nope\.$/m],
 ])('%s.ts starts nothing with %s, names it and ends with 64', async (file, word, sentence) => {

@@ -10,8 +10,6 @@ import { startRedis } from './redis';
 import { PRICE, type Stage } from './stage';
 import type { VendorAccount } from './vendor-client';
 
-/** As many calls at a time as there are connections; from 16 to 256 the speed was the same on two cores. */
-const CONCURRENCY = 64;
 const JOBS_A_CALL = 1_000;
 const ROWS_A_STATEMENT = 100_000;
 
@@ -41,7 +39,8 @@ export function bullmq(stage: Stage, account: VendorAccount, processes: number):
           redisPort: redis.port,
           databaseUrl: stage.adminUrl,
           budgetId,
-          concurrency: CONCURRENCY,
+          // As many calls at a time as there are connections; from 16 to 256 the speed was the same on two cores.
+          concurrency: account.connections,
           account,
         };
         await Promise.all(children.map((child) => child.ask(question)));

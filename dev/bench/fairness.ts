@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { openInstallation, type Installation } from '../chaos/installation';
+import { until } from '../chaos/until';
 import { SANDBOX_TOKEN } from '../sandbox/index';
 import type { FairnessBenchOptions } from './options/fairness';
 import { approve, createCampaign, createScene, type Scene } from './scene';
@@ -46,7 +46,8 @@ export async function runFairnessBench(
     const campaign = await createCampaign(installation.db, giant, large);
     await admin.query('VACUUM (ANALYZE) campaign_recipients');
     const executionId = await approve(installation.db, giant, campaign, SIZE);
-    await until(async () => (await sentBy(admin, executionId)) >= large / 20);
+    const isUnderWay = async () => (await sentBy(admin, executionId)) >= large / 20;
+    await until('the large campaign is under way', isUnderWay, WITHIN_MS, LOOK_MS);
     const before = await sentBy(admin, executionId);
     say('The small campaigns beside it');
     const besideMs = await send();
@@ -88,13 +89,14 @@ async function longestMs(
       return approve(db, scene, campaign, SIZE);
     }),
   );
-  await until(async () => {
+  const haveEnded = async (): Promise<boolean> => {
     const { rows } = await admin.query<{ n: number }>(
       `SELECT count(*)::int AS n FROM campaign_executions WHERE id = ANY ($1) AND state = 'FINISHED'`,
       [executions],
     );
     return rows[0]?.n === executions.length;
-  });
+  };
+  await until('the small campaigns have ended', haveEnded, WITHIN_MS, LOOK_MS);
   return performance.now() - began;
 }
 
@@ -104,12 +106,4 @@ async function sentBy(admin: Client, executionId: string): Promise<number> {
     [executionId],
   );
   return rows[0]?.n ?? 0;
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + WITHIN_MS;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error('It takes too long.');
-    await delay(LOOK_MS);
-  }
 }
