@@ -24,7 +24,8 @@ const SETTINGS = {
   DISPATCH_LANES: '2',
   DISPATCH_BATCH_SIZE: '100',
   DISPATCH_MICRO_BATCH: '20',
-  API_DRAIN_MS: '1500',
+  // Long enough for a busy machine to look in between.
+  API_DRAIN_MS: '5000',
 };
 
 let place: Installation;
@@ -80,9 +81,15 @@ async function readText(url: string): Promise<string> {
 }
 
 test('a worker that is told to end finishes its calls, returns the rest, and ends with 0', async () => {
-  await place.sandbox.configure({ latency: { kind: 'fixed', ms: 700 } });
-  const campaign = await launch(office, 400);
+  const campaign = await launch(office, 1_000);
   await untilAccepted(place, 60);
+  // It drains for as long as its calls take, so that a busy machine sees it.
+  await place.sandbox.configure({ latency: { kind: 'fixed', ms: 3_000 } });
+  const slowFrom = Date.now();
+  await until('a slow call is under way', async () => {
+    const { lastCallAt } = await place.sandbox.totals();
+    return lastCallAt !== null && lastCallAt > slowFrom;
+  });
   const beganAt = performance.now();
   process.kill(worker.pid, 'SIGTERM');
   await until('it says that it drains', async () => {

@@ -245,16 +245,6 @@ describe('the fast path', () => {
       expect([area, parsePhone(`+55${national}`, sms).ok]).toEqual([area, known]);
     }
   });
-
-  test('takes less than a third of the time that the library takes', () => {
-    const phones = Array.from({ length: 20_000 }, () => `(11) 9${digits(4)}-${digits(4)}`);
-    const tookMs = (parse: typeof parsePhone): number => {
-      const start = performance.now();
-      for (const phone of phones) parse(phone, sms);
-      return performance.now() - start;
-    };
-    expect(tookMs(parsePhone) * 3).toBeLessThan(tookMs(parseAnyPhone));
-  });
 });
 
 describe('time zone of a phone', () => {
