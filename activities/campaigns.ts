@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { ExecutionState } from '../domain/campaigns';
+import { RegenteError } from '../domain/errors';
 import {
   checkEnd,
   COUNT_TIMEOUT_MS,
@@ -7,7 +8,7 @@ import {
   lockExecution,
   readExecution,
 } from '../prisma/campaign-executions';
-import { releaseReservations, type ExecutionRef } from '../prisma/dispatch/batches';
+import type { ExecutionRef } from '../prisma/dispatch/batches';
 import { withTenant } from '../prisma/tenant';
 import { cancelEverybody } from './dispatch/cancel';
 import { createLaneRunner } from './dispatch/lane-runner';
@@ -27,6 +28,30 @@ export interface ExecutionStatus {
 export function createCampaignActivities(deps: DispatchDeps) {
   const { db, logger } = deps;
   const runLane = createLaneRunner(deps);
+
+  /**
+   * Ends an execution in which everybody has a final state. False when somebody else has changed the state, or when a
+   * finish came too early and the lanes can go on; a cancel has nobody to go on, so then it throws INTERNAL.
+   */
+  const end = (ref: ExecutionRef, verb: 'finish' | 'cancelled' | 'failed'): Promise<boolean> =>
+    changeState(
+      db,
+      { ...ref, verb },
+      {
+        timeoutMs: COUNT_TIMEOUT_MS,
+        when: async (tx) => {
+          await lockExecution(tx, ref.executionId);
+          const check = await checkEnd(tx, ref.executionId);
+          if (check.complete) return true;
+          logger.warn(
+            { executionId: ref.executionId, ...check },
+            'not everybody has a final state',
+          );
+          if (verb === 'finish') return false;
+          throw new RegenteError('INTERNAL', 'The execution does not add up and cannot end yet.');
+        },
+      },
+    );
 
   return {
     /** Throws NOT_FOUND, which no retry mends: the workflow parks. */
@@ -61,7 +86,6 @@ export function createCampaignActivities(deps: DispatchDeps) {
       }));
       if (state !== 'PAUSING') return 0;
       if (waitMs > 0) return waitMs;
-      await releaseReservations(db, ref);
       await changeState(db, { ...ref, verb: 'paused', expectedVersion: controlVersion });
       return 0;
     },
@@ -76,32 +100,18 @@ export function createCampaignActivities(deps: DispatchDeps) {
       const { state } = await withTenant(db, ref.companyId, (tx) =>
         readExecution(tx, ref.executionId),
       );
-      if (state === 'CANCELLING' || state === 'FAILING') {
-        await changeState(db, { ...ref, verb: state === 'FAILING' ? 'failed' : 'cancelled' });
-      }
+      if (state === 'CANCELLING' || state === 'FAILING')
+        await end(ref, state === 'FAILING' ? 'failed' : 'cancelled');
       return 0;
     },
 
     /** PROCESSING → FINISHED if everybody has a final state; false sends the lanes back to work. */
     async finishExecution(ref: ExecutionRef): Promise<boolean> {
-      const { companyId, executionId } = ref;
-      const isFinished = await changeState(
-        db,
-        { ...ref, verb: 'finish' },
-        {
-          timeoutMs: COUNT_TIMEOUT_MS,
-          when: async (tx) => {
-            await lockExecution(tx, executionId);
-            const check = await checkEnd(tx, executionId);
-            if (!check.complete)
-              logger.warn({ executionId, ...check }, 'not everybody has a final state');
-            return check.complete;
-          },
-        },
-      );
-      if (isFinished) return true;
+      if (await end(ref, 'finish')) return true;
       // An earlier try may have done it and not been heard.
-      const { state } = await withTenant(db, companyId, (tx) => readExecution(tx, executionId));
+      const { state } = await withTenant(db, ref.companyId, (tx) =>
+        readExecution(tx, ref.executionId),
+      );
       return state === 'FINISHED';
     },
   };

@@ -111,6 +111,8 @@ export async function transitionExecution(
   ) {
     throw notAllowed(verb, campaignStateOf(before), from.map(campaignStateOf));
   }
+  // Whoever ends the pause, and whichever worker has died with a claim: a paused campaign keeps no money from others.
+  if (verb === 'paused') await releaseReservations(tx, row);
   // A campaign that was paused before its start goes back to waiting for it.
   const after: ExecutionState = verb === 'resume' && row.startedAt === null ? 'PENDING' : to;
   // "Paused" keeps saying why it was paused, and by whom.
@@ -143,6 +145,14 @@ export async function transitionExecution(
   return { before, after, controlVersion, campaignId, isTest };
 }
 
+/** Gives back the money that the batches hold for people whom they have not marked. */
+async function releaseReservations(
+  tx: TenantTx,
+  { companyId, id }: { companyId: string; id: string },
+): Promise<void> {
+  await tx.$executeRaw`SELECT dispatch_release(${companyId}::uuid, ${id}::uuid)`;
+}
+
 /** Leaves a note for the relay: this execution's workflow has to look again. */
 export async function tellEngine(
   tx: TenantTx,
@@ -157,16 +167,18 @@ export async function tellEngine(
 
 /**
  * Until when a marked call may still begin, in milliseconds from now; 0 when none can. Rows past their lease do not
- * count: whoever holds them begins no call any more.
+ * count: whoever holds them begins no call any more. A second call may begin of somebody whose first one a callback has
+ * proven meanwhile, so of those the lease counts, whatever their state.
  */
 export async function inFlightForMs(tx: TenantTx, executionId: string): Promise<number> {
   const [row] = await tx.$queryRaw<{ ms: number | null }[]>`
     SELECT ceil(extract(epoch FROM max(c.call_before) - clock_timestamp()) * 1000)::int AS ms
     FROM campaign_executions e
-      JOIN dispatch_batches b ON b.execution_id = e.id AND b.sending > 0
+      JOIN dispatch_batches b ON b.execution_id = e.id AND (b.sending > 0 OR b.repeat_before > clock_timestamp())
       JOIN communications c ON c.ledger_month = e.ledger_month AND c.source_id = e.id AND c.step = 0
         AND c.channel = e.channel AND c.position BETWEEN b.from_position AND b.to_position
-    WHERE e.id = ${executionId}::uuid AND c.state = 'sending'`;
+    WHERE e.id = ${executionId}::uuid
+      AND (c.state = 'sending' OR (c.tries > 1 AND c.state <> 'unknown' AND c.call_before > clock_timestamp()))`;
   return Math.max(0, row?.ms ?? 0);
 }
 

@@ -96,11 +96,6 @@ export async function closeBatch(
   return row.outcome;
 }
 
-/** Gives back the money that a paused execution's batches hold for people whom they have not marked. */
-export async function releaseReservations(db: Database, ref: ExecutionRef): Promise<void> {
-  await callDispatch(db, 'dispatch_release', [ref.companyId, ref.executionId]);
-}
-
 export type CancelResult =
   | { outcome: 'closed'; seq: number; attempt: number }
   | { outcome: 'sending'; seq: number; attempt: number }

@@ -209,6 +209,8 @@ CREATE TABLE dispatch_batches (
   late int NOT NULL DEFAULT 0,
   claimed_at timestamptz,
   closed_at timestamptz,
+  -- Until when a call may begin of somebody who was called before: such a call can be overtaken by news of the first one.
+  repeat_before timestamptz,
   PRIMARY KEY (execution_id, seq),
   CHECK (reserved >= 0 AND spent >= 0 AND held >= 0 AND spent + held <= reserved),
   CHECK (queued >= 0 AND sending >= 0 AND unknown >= 0)

@@ -146,6 +146,7 @@ DECLARE
   capped text[] := '{}';
   capped_until timestamptz[] := '{}';
   n_sending int; n_skipped int; n_queued int; n_done int; n_cut int; cost_marked numeric; was_queued int; last_done int;
+  repeats boolean;
 BEGIN
   PERFORM dispatch_enter(p_company, p_execution);
   SELECT * INTO e FROM campaign_executions WHERE id = p_execution;
@@ -234,7 +235,7 @@ BEGIN
       CASE WHEN p.now THEN at END, CASE WHEN p.now THEN dispatch_mark.call_before END,
       CASE p.verdict WHEN 'queued' THEN p.opens END, CASE p.verdict WHEN 'skipped' THEN at END
     FROM affordable p WHERE fresh ORDER BY p.position
-    RETURNING c.position, c.state, c.cost
+    RETURNING c.position, c.state, c.cost, c.tries
   ), due AS (
     UPDATE communications c SET state = p.verdict, reason = p.reason, cost = p.cost, mark_id = CASE WHEN p.now THEN p_mark END,
       attempt = p_attempt, credential_version = p_credential_version, tries = c.tries + p.now::int,
@@ -243,7 +244,7 @@ BEGIN
       FROM affordable p
       WHERE NOT fresh AND c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = ANY (positions)
         AND c.position = p.position AND c.step = 0 AND c.channel = e.channel AND c.state = 'queued'
-      RETURNING c.position, c.state, c.cost
+      RETURNING c.position, c.state, c.cost, c.tries
   ), marked AS (
     SELECT * FROM reached UNION ALL SELECT * FROM due
   )
@@ -252,8 +253,9 @@ BEGIN
     (SELECT count(*) FROM priced) - count(*), max(k.position),
     json_agg(json_build_array(p.position, p.address, p.nome, p.cpf_cnpj, p.idcob_contrato, p.custom_message, p.variables)
       ORDER BY p.position) FILTER (WHERE k.state = 'sending'),
-    json_agg(json_build_array(k.state, p.reason)) FILTER (WHERE k.state <> 'sending')
-  INTO n_sending, n_skipped, n_queued, n_done, cost_marked, n_cut, last_done, messages, gated
+    json_agg(json_build_array(k.state, p.reason)) FILTER (WHERE k.state <> 'sending'),
+    coalesce(bool_or(k.state = 'sending' AND k.tries > 1), false)
+  INTO n_sending, n_skipped, n_queued, n_done, cost_marked, n_cut, last_done, messages, gated, repeats
   FROM marked k JOIN affordable p USING (position);
 
   IF e.frequency_cap IS NOT NULL THEN
@@ -274,7 +276,8 @@ BEGIN
       next_due = CASE WHEN n_queued > 0 OR NOT fresh THEN (
         SELECT min(l.not_before) FROM communications l
           WHERE l.ledger_month = e.ledger_month AND l.source_id = p_execution AND l.step = 0 AND l.channel = e.channel
-            AND l.position BETWEEN d.from_position AND d.to_position AND l.state = 'queued') ELSE d.next_due END
+            AND l.position BETWEEN d.from_position AND d.to_position AND l.state = 'queued') ELSE d.next_due END,
+      repeat_before = CASE WHEN repeats THEN greatest(d.repeat_before, dispatch_mark.call_before) ELSE d.repeat_before END
     WHERE d.execution_id = p_execution AND d.seq = p_seq
     RETURNING d.next_position <= d.to_position OR (d.queued > 0 AND d.next_due <= at) INTO more;
   more := coalesce(more, false);
@@ -355,6 +358,8 @@ BEGIN
   SELECT json_agg(json_build_array(r.position, r.address, r.nome, r.cpf_cnpj, r.idcob_contrato, r.custom_message, r.variables)
       ORDER BY r.position) INTO messages
     FROM marked JOIN campaign_recipients r ON r.audience_id = e.audience_id AND r.position = marked.position;
+  UPDATE dispatch_batches d SET repeat_before = greatest(d.repeat_before, dispatch_remark.call_before)
+    WHERE d.execution_id = p_execution AND d.seq = p_seq AND messages IS NOT NULL;
 END $$;
 
 -- Writes down what became of called messages, once, with the money.
@@ -402,7 +407,9 @@ BEGIN
         provider_message_id = coalesce(i.provider_id, c.provider_message_id),
         sent_at = CASE i.outcome WHEN 'sent' THEN at END,
         failed_at = CASE i.outcome WHEN 'failed' THEN at END,
-        settled_at = CASE WHEN i.outcome IN ('sent', 'failed') THEN at END
+        settled_at = CASE WHEN i.outcome IN ('sent', 'failed') THEN at END,
+        -- Whoever called says that the call is over.
+        call_before = CASE WHEN i.outcome = 'unknown' OR c.mark_id IS DISTINCT FROM p_mark THEN c.call_before END
       FROM input i
       -- The array is an index condition whatever the planner believes about the size of the ledger; the join alone is not.
       WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = ANY (p_positions)
@@ -577,8 +584,8 @@ DECLARE
   locked dispatch_batches[];
 BEGIN
   PERFORM dispatch_enter(p_company, p_execution);
-  -- All batch rows before the first budget row.
-  SELECT array_agg(q.d) INTO locked FROM (
+  -- All batch rows before the first budget row, and budgets in the order of dispatch_resolve.
+  SELECT array_agg(q.d ORDER BY (q.d).budget_id) INTO locked FROM (
     SELECT d FROM dispatch_batches d WHERE d.execution_id = p_execution AND d.reserved > d.held ORDER BY d.seq FOR UPDATE) q;
   FOREACH b IN ARRAY coalesce(locked, '{}') LOOP
     PERFORM dispatch_book(b);

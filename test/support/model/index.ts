@@ -1,12 +1,7 @@
 import { RegenteError } from '../../../domain/errors';
 import { checkEnd, inFlightForMs, readExecution } from '../../../prisma/campaign-executions';
 import { applyDueEvents, storeEvents } from '../../../prisma/delivery-events';
-import {
-  cancelBatch,
-  claimBatch,
-  closeBatch,
-  releaseReservations,
-} from '../../../prisma/dispatch/batches';
+import { cancelBatch, claimBatch, closeBatch } from '../../../prisma/dispatch/batches';
 import {
   listOpenRows,
   markPeople,
@@ -105,7 +100,6 @@ export class Model extends ModelWorkers {
       waitMs: await inFlightForMs(tx, race.executionId),
     }));
     if (waitMs > 0) return;
-    await releaseReservations(db, race);
     await move(db, race, 'paused', version);
   }
 
