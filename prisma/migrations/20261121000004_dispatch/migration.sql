@@ -366,7 +366,8 @@ END $$;
 -- outcomes: sent | failed | queued (surely not called or refused for now; due after p_delays_ms) | unknown.
 -- A positive result always applies; any other only with the mark it belongs to, or (p_mark null: reconcile)
 -- by the holder of the fence once the lease and the grace are over. An acceptance that comes after its money was
--- released is written down as `late_acceptance`, at no cost. Answers how many rows changed, for how many of them
+-- released is written down as `late_acceptance`, at no cost; also of somebody who was called, put back, and then skipped
+-- by the gate. A try that was answered does not count. Answers how many rows changed, for how many of them
 -- it was late, and how many have got a second vendor id. Vendor ids get rows of their own where callbacks may carry
 -- nothing else (p_keep_ids), and wherever a message has two of them.
 CREATE FUNCTION dispatch_settle(p_company uuid, p_execution uuid, p_seq int, p_attempt int, p_mark uuid, p_grace_ms int,
@@ -408,13 +409,15 @@ BEGIN
         sent_at = CASE i.outcome WHEN 'sent' THEN at END,
         failed_at = CASE i.outcome WHEN 'failed' THEN at END,
         settled_at = CASE WHEN i.outcome IN ('sent', 'failed') THEN at END,
+        tries = c.tries - (i.outcome = 'queued' AND i.code IS DISTINCT FROM 'not_found')::int,
         -- Whoever called says that the call is over.
         call_before = CASE WHEN i.outcome = 'unknown' OR c.mark_id IS DISTINCT FROM p_mark THEN c.call_before END
       FROM input i
       -- The array is an index condition whatever the planner believes about the size of the ledger; the join alone is not.
       WHERE c.ledger_month = e.ledger_month AND c.source_id = p_execution AND c.position = ANY (p_positions)
         AND c.position = i.position AND c.step = 0 AND c.channel = e.channel
-        AND ((i.outcome = 'sent' AND c.state IN ('sending', 'unknown', 'queued', 'failed', 'cancelled'))
+        AND ((i.outcome = 'sent' AND (c.state IN ('sending', 'unknown', 'queued', 'failed', 'cancelled')
+            OR (c.state = 'skipped' AND c.tries > 0)))
           OR (c.state = 'sending' AND c.mark_id = p_mark)
           OR (c.state = 'sending' AND p_mark IS NULL AND b.attempt = p_attempt
             AND c.call_before + make_interval(secs => p_grace_ms / 1000.0) < at))
@@ -440,6 +443,7 @@ BEGIN
       count(*) FILTER (WHERE before = 'queued') AS left_queued,
       count(*) FILTER (WHERE before = 'failed') AS left_failed,
       count(*) FILTER (WHERE before = 'cancelled') AS left_cancelled,
+      count(*) FILTER (WHERE before = 'skipped') AS left_skipped,
       count(*) FILTER (WHERE after = 'sent') AS now_sent,
       count(*) FILTER (WHERE after = 'failed') AS now_failed,
       count(*) FILTER (WHERE after = 'queued') AS now_queued,
@@ -452,9 +456,10 @@ BEGIN
     UPDATE dispatch_batches d SET
         sending = d.sending - t.left_sending, unknown = d.unknown - t.left_unknown + t.now_unknown,
         queued = d.queued - t.left_queued + t.now_queued, cancelled = d.cancelled - t.left_cancelled,
+        skipped = d.skipped - t.left_skipped,
         sent = d.sent + t.now_sent, failed = d.failed - t.left_failed + t.now_failed,
         held = d.held - t.released, spent = d.spent + t.spent, charged_messages = d.charged_messages + t.charged,
-        late = d.late + t.left_queued + t.left_failed + t.left_cancelled,
+        late = d.late + t.left_queued + t.left_failed + t.left_cancelled + t.left_skipped,
         next_due = CASE WHEN t.now_queued > 0 THEN least(d.next_due, (SELECT min(i.not_before) FROM input i WHERE i.outcome = 'queued'))
           ELSE d.next_due END
       FROM tally t
@@ -464,7 +469,7 @@ BEGIN
     INSERT INTO outbox (company_id, topic, subject_id) SELECT p_company, 'execution', p_execution
       FROM counted d WHERE d.left_queued > 0 AND d.state = 'waiting' AND d.queued = 0 AND d.sending = 0
   )
-  SELECT t.n, t.left_queued + t.left_failed + t.left_cancelled INTO changed, late FROM tally t;
+  SELECT t.n, t.left_queued + t.left_failed + t.left_cancelled + t.left_skipped INTO changed, late FROM tally t;
   IF late > 0 THEN
     PERFORM spare_retried(e, p_positions);
   END IF;
@@ -568,8 +573,9 @@ BEGIN
   UPDATE budgets g SET reserved = g.reserved - (b.reserved - b.held), used = g.used + b.spent, updated_at = now()
     WHERE g.id = b.budget_id;
   IF b.spent > 0 THEN
-    INSERT INTO budget_charges (company_id, budget_id, broker_id, execution_id, batch_seq, kind, amount, messages)
-      SELECT b.company_id, b.budget_id, e.broker_id, b.execution_id, b.seq, 'dispatch', b.spent, b.charged_messages
+    -- Not when the transaction began: it may have waited for the batch while somebody else marked.
+    INSERT INTO budget_charges (company_id, budget_id, broker_id, execution_id, batch_seq, kind, amount, messages, created_at)
+      SELECT b.company_id, b.budget_id, e.broker_id, b.execution_id, b.seq, 'dispatch', b.spent, b.charged_messages, clock_timestamp()
         FROM campaign_executions e WHERE e.id = b.execution_id;
   END IF;
   UPDATE dispatch_batches d SET reserved = d.held, spent = 0, charged_messages = 0, booked = d.booked + b.spent
@@ -718,7 +724,8 @@ CREATE TYPE delivery_target AS (event_id uuid, provider_id text, status text, er
 
 -- Applies due delivery events of a company to the ledger; states only move forward, however late or often an
 -- event comes. An event about a message in 'sending' or 'unknown' proves that the vendor took it; so does one that it
--- arrived about a message that was put back, refused or cancelled (`late_acceptance`, at no cost, as in settle).
+-- arrived about a message that was put back, refused, cancelled, or skipped after a call (`late_acceptance`, at no cost,
+-- as in settle).
 CREATE FUNCTION apply_delivery_events(p_company uuid, p_limit int, p_max_age interval,
   OUT picked int, OUT applied int, OUT expired int)
 LANGUAGE plpgsql AS $$
@@ -781,13 +788,15 @@ BEGIN
         WHERE c.ledger_month = source.ledger_month AND c.source_id = source.source_id AND c.position = ANY (source.positions)
           AND c.position = b.position AND c.step = source.step AND c.channel = source.channel
           AND (c.state IN ('sending', 'unknown', 'sent', 'undelivered', 'delivered', 'read', 'clicked')
-            OR (c.state IN ('queued', 'failed', 'cancelled') AND b.state <> 'undelivered'))
+            OR (b.state <> 'undelivered'
+              AND (c.state IN ('queued', 'failed', 'cancelled') OR (c.state = 'skipped' AND c.tries > 0))))
         RETURNING c.position, b.seq, old.state AS before, new.state AS after, c.cost
     ), tally AS (
       SELECT seq,
         count(*) FILTER (WHERE before = 'sending') AS left_sending, count(*) FILTER (WHERE before = 'unknown') AS left_unknown,
         count(*) FILTER (WHERE before = 'queued') AS left_queued, count(*) FILTER (WHERE before = 'failed') AS left_failed,
         count(*) FILTER (WHERE before = 'cancelled') AS left_cancelled,
+        count(*) FILTER (WHERE before = 'skipped') AS left_skipped,
         count(*) FILTER (WHERE after = 'sent') - count(*) FILTER (WHERE before = 'sent') AS sent,
         count(*) FILTER (WHERE after = 'delivered') - count(*) FILTER (WHERE before = 'delivered') AS delivered,
         count(*) FILTER (WHERE after = 'read') - count(*) FILTER (WHERE before = 'read') AS read,
@@ -798,10 +807,11 @@ BEGIN
     ), counted AS (
       UPDATE dispatch_batches d SET sending = d.sending - t.left_sending, unknown = d.unknown - t.left_unknown,
           queued = d.queued - t.left_queued, failed = d.failed - t.left_failed, cancelled = d.cancelled - t.left_cancelled,
+          skipped = d.skipped - t.left_skipped,
           sent = d.sent + t.sent, delivered = d.delivered + t.delivered, read = d.read + t.read, clicked = d.clicked + t.clicked,
           undelivered = d.undelivered + t.undelivered, held = d.held - t.spent, spent = d.spent + t.spent,
           charged_messages = d.charged_messages + t.left_sending,
-          late = d.late + t.left_queued + t.left_failed + t.left_cancelled
+          late = d.late + t.left_queued + t.left_failed + t.left_cancelled + t.left_skipped
         FROM tally t WHERE d.execution_id = source.source_id AND d.seq = ANY (source.seqs) AND d.seq = t.seq
         RETURNING d.*, t.left_queued
     ), told AS (
