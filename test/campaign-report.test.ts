@@ -197,7 +197,7 @@ describe('a retry of failed people', () => {
     expect((await get(id)).progress.counts).toMatchObject({ recipients: 60, sent: 59, failed: 1 });
   });
 
-  test('passes the gate again, and is refused once the price has risen', async () => {
+  test('passes the gate again, and is refused once the price has risen or is counted otherwise', async () => {
     const other = await world.campaigner();
     const { companyId } = other.tenant;
     const id = await withFailures(40, other);
@@ -206,11 +206,16 @@ describe('a retry of failed people', () => {
     await withTenant(world.bench.db, companyId, (tx) =>
       tx.blocklistEntry.create({ data: { companyId, phone: last.address } }),
     );
-    const price = (costPerMessage: string) =>
+    const price = (costPerMessage: string, billingUnit = 'message') =>
       withTenant(world.bench.db, companyId, (tx) =>
-        tx.broker.update({ where: { id: other.means.brokerId }, data: { costPerMessage } }),
+        tx.broker.update({
+          where: { id: other.means.brokerId },
+          data: { costPerMessage, billingUnit },
+        }),
       );
     await price('0.0600');
+    expect((await retry(id, {}, other)).body.errors).toMatchObject([{ pointer: '/brokerId' }]);
+    await price('0.0100', 'segment');
     expect((await retry(id, {}, other)).body.errors).toMatchObject([{ pointer: '/brokerId' }]);
     await price('0.0400');
     expect((await retry(id, {}, other)).status).toBe(200);

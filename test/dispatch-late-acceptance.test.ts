@@ -1,19 +1,30 @@
 import { applyDueEvents } from '../prisma/delivery-events';
 import { closeBatch } from '../prisma/dispatch/batches';
+import type { Settlement } from '../prisma/dispatch/messages';
+import { withTenant } from '../prisma/tenant';
 import { expectBooksAgree } from './support/books';
 import { query } from './support/database';
 import {
   claim,
   createField,
+  hold,
   mark,
   move,
   settle,
   startRace,
   statesOf,
+  untilBlockedBy,
   type Field,
   type Race,
 } from './support/races';
-import { decide, silence, startUnheard, storeDelivered, type Unheard } from './support/unknowns';
+import {
+  decide,
+  decideIn,
+  silence,
+  startUnheard,
+  storeDelivered,
+  type Unheard,
+} from './support/unknowns';
 
 /** A callback, or an answer, says that somebody was reached who was to be sent again. */
 
@@ -137,17 +148,49 @@ describe('after its end, when another execution has taken them over', () => {
     await expectOnlySecondSent(retry);
   });
 
+  /** Both people were sent to again by a second execution, which has ended and has not heard of them either. */
+  async function endTwiceUnheard(): Promise<Unheard & { second: Race }> {
+    const unheard = await endUnheard();
+    const second = await sendAgain(unheard.race);
+    await move(field.db, second, 'start');
+    const batch = await claim(field.db, second);
+    const { markId } = await mark(field.db, batch, { leaseMs: 1 });
+    await settle(field.db, batch, markId, [silence(0), silence(1)]);
+    await closeBatch(field.db, batch, batch);
+    await move(field.db, second, 'finish');
+    return { ...unheard, second };
+  }
+
+  const sentLate: Settlement[] = [{ position: 0, outcome: 'sent', providerId: 'v-0' }];
+
+  test('whom the first execution proves to have it while a third is taking them from the second', async () => {
+    const { race, batch, markId, second } = await endTwiceUnheard();
+    const third = withTenant(field.db, race.companyId, async (tx) => {
+      const { executionId } = await decideIn(tx, second, 'again');
+      const [row] = await tx.$queryRaw<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`;
+      const answer = settle(field.db, batch, markId, sentLate);
+      await untilBlockedBy(field, { pid: row!.pid });
+      return { answer, executionId: executionId! };
+    });
+    const { answer, executionId } = await third;
+    expect(await answer).toMatchObject({ late: 1 });
+    await expectOnlySecondSent({ ...race, executionId });
+  });
+
+  test('whom the first execution was just proving to have it when a third takes them from the second', async () => {
+    const { batch, markId, second } = await endTwiceUnheard();
+    const proving = await hold(field);
+    await settle(proving.db, batch, markId, sentLate);
+    const third = sendAgain(second);
+    await untilBlockedBy(field, proving);
+    await proving.commit();
+    await expectOnlySecondSent(await third);
+  });
+
   test.each(['after', 'before'])(
     'whom the first execution proves to have it %s a third has taken them from the second',
     async (order) => {
-      const { race } = await endUnheard();
-      const second = await sendAgain(race);
-      await move(field.db, second, 'start');
-      const batch = await claim(field.db, second);
-      const { markId } = await mark(field.db, batch, { leaseMs: 1 });
-      await settle(field.db, batch, markId, [silence(0), silence(1)]);
-      await closeBatch(field.db, batch, batch);
-      await move(field.db, second, 'finish');
+      const { race, second } = await endTwiceUnheard();
       if (order === 'before') await deliver(race, 0);
       const third = await sendAgain(second);
       if (order === 'after') await deliver(race, 0);

@@ -43,6 +43,11 @@ async function takeFailed(
   options: { campaignId: string; executionId: string; includePermanent: boolean },
 ): Promise<void> {
   const { campaignId, executionId, includePermanent } = options;
+  // First the batch rows, then the message rows: the order that settle keeps.
+  await tx.$executeRaw`
+    SELECT FROM dispatch_batches d JOIN campaign_executions e ON e.id = d.execution_id
+      WHERE e.campaign_id = ${campaignId}::uuid AND d.failed > 0
+      ORDER BY d.execution_id, d.seq FOR UPDATE OF d`;
   const taken = await tx.$executeRaw`
     UPDATE communications c SET retried_by = ${executionId}::uuid
       FROM campaign_executions e

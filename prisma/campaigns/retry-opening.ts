@@ -28,9 +28,9 @@ export interface RetryOpening {
 export async function openRetry(tx: TenantTx, opening: RetryOpening): Promise<number> {
   const { campaign, last, shape, executionId: id } = opening;
   const source = await readSource(tx, campaign);
-  const credentialId = requireApproved(campaign, source, last);
-  const { audienceId, recipients, timeZones } = await audienceOfTaken(tx, opening);
   const plan = last.plan as unknown as CampaignPlan;
+  const credentialId = requireApproved({ campaign, source, last, plan });
+  const { audienceId, recipients, timeZones } = await audienceOfTaken(tx, opening);
   await openExecution(tx, {
     id,
     companyId: campaign.companyId,
@@ -65,17 +65,25 @@ export async function openRetry(tx: TenantTx, opening: RetryOpening): Promise<nu
 }
 
 /** Answers the account to send with. Throws CONFLICT for what the approval does not cover. */
-function requireApproved(
-  campaign: Campaign,
-  source: CampaignSource,
-  last: CampaignExecution,
-): string {
+function requireApproved({
+  campaign,
+  source,
+  last,
+  plan,
+}: Pick<RetryOpening, 'campaign' | 'last'> & {
+  source: CampaignSource;
+  plan: CampaignPlan;
+}): string {
   const problems = sourceProblems(source);
   if (campaign.sendUntil !== null && campaign.sendUntil.getTime() <= Date.now())
     problems.push({ pointer: '/sendUntil', detail: 'has passed' });
   const approved = submissionOf(campaign)?.price ?? last.price.toFixed(4);
   if (source.broker.costPerMessage.greaterThan(approved)) {
     const detail = `costs more than the ${approved} that were approved; clone the campaign`;
+    problems.push({ pointer: '/brokerId', detail });
+  }
+  if (source.broker.billingUnit !== plan.billingUnit) {
+    const detail = `is billed by the ${source.broker.billingUnit} now, and not by the ${plan.billingUnit} that was approved; clone the campaign`;
     problems.push({ pointer: '/brokerId', detail });
   }
   if (source.credential === null || problems.length > 0) throw notReady(problems);
@@ -95,6 +103,8 @@ async function audienceOfTaken(
   const audience = await tx.audience.create({
     data: { companyId, campaignId, source: 'retry', state: 'ready', createdBy },
   });
+  // Late news of these people is either written down by now, or waits for the end of this and finds them here.
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(retries_lock(${campaignId}::uuid))`;
   const recipients = await tx.$executeRaw`
     INSERT INTO campaign_recipients (company_id, audience_id, position, address, nome, phone, email, cpf_cnpj,
       idcob_contrato, custom_message, variables, time_zone, units, skip_reason)

@@ -149,7 +149,11 @@ export async function hold(field: Field): Promise<Held> {
 }
 
 /** Waits until so many connections wait for a lock that this one holds. */
-export async function untilBlockedBy(field: Field, { pid }: Held, waiters = 1): Promise<void> {
+export async function untilBlockedBy(
+  field: Field,
+  { pid }: Pick<Held, 'pid'>,
+  waiters = 1,
+): Promise<void> {
   await until(`${waiters} wait for connection ${pid}`, async () => {
     const rows = await query(
       field.adminUrl,

@@ -4,7 +4,7 @@ import { resolveUnknown, type Resolved } from '../../prisma/campaigns/unknowns';
 import { storeEvents } from '../../prisma/delivery-events';
 import type { ExecutionRef } from '../../prisma/dispatch/batches';
 import type { HeldBatch, Settlement } from '../../prisma/dispatch/messages';
-import { withTenant } from '../../prisma/tenant';
+import { withTenant, type TenantTx } from '../../prisma/tenant';
 import type { ExecutionSpec } from './executions';
 import { claim, mark, settle, startRace, type Field, type Race } from './races';
 
@@ -38,21 +38,33 @@ const PERSON = {
   role: 'DIRECTOR',
 } as const;
 
+interface DecideOptions {
+  only?: ResolveUnknownInput['only'];
+  graceMs?: number;
+}
+
 /** As the API does it for a director. */
-export async function decide(
+export const decide = (
   field: Pick<Field, 'db'>,
-  { companyId, executionId }: ExecutionRef,
+  execution: ExecutionRef,
   as: ResolveUnknownInput['as'],
-  { only = {}, graceMs = 0 }: { only?: ResolveUnknownInput['only']; graceMs?: number } = {},
+  options: DecideOptions = {},
+): Promise<Resolved> =>
+  withTenant(field.db, execution.companyId, (tx) => decideIn(tx, execution, as, options));
+
+/** The same in a transaction that the test ends. */
+export async function decideIn(
+  tx: TenantTx,
+  { executionId }: ExecutionRef,
+  as: ResolveUnknownInput['as'],
+  { only = {}, graceMs = 0 }: DecideOptions = {},
 ): Promise<Resolved> {
-  return withTenant(field.db, companyId, async (tx) => {
-    const { campaignId } = await tx.campaignExecution.findUniqueOrThrow({
-      where: { id: executionId },
-    });
-    const shape = { lanes: 1, batchSize: 100 };
-    const said = { as, reason: 'Conferido com o fornecedor', only };
-    return resolveUnknown(tx, PERSON, campaignId, { ...said, graceMs, shape });
+  const { campaignId } = await tx.campaignExecution.findUniqueOrThrow({
+    where: { id: executionId },
   });
+  const shape = { lanes: 1, batchSize: 100 };
+  const said = { as, reason: 'Conferido com o fornecedor', only };
+  return resolveUnknown(tx, PERSON, campaignId, { ...said, graceMs, shape });
 }
 
 /** The vendor's callback that somebody's message was delivered, stored and not applied yet. */

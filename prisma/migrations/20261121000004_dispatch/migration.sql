@@ -496,10 +496,16 @@ BEGIN
   END IF;
 END $$;
 
+CREATE FUNCTION retries_lock(campaign uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT hashtextextended('retries of ' || campaign, 0) $$;
+
 -- Whoever of these people a retry has taken, and who turns out to have the first message, is skipped by the mark of the
 -- retry, and of the retry that has taken them from that one.
 CREATE FUNCTION spare_retried(e campaign_executions, positions int[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+  -- A retry that is being opened is waited for, after which the next statement sees whom it has taken; one that comes
+  -- later waits, and copies what is written here.
+  PERFORM pg_advisory_xact_lock_shared(retries_lock(e.campaign_id));
   WITH RECURSIVE taken AS (
     SELECT c.retried_by AS execution_id, c.address FROM communications c
       WHERE c.ledger_month = e.ledger_month AND c.source_id = e.id AND c.step = 0 AND c.channel = e.channel
