@@ -42,6 +42,8 @@ export interface SendNoticeResult {
 }
 
 const RETRY_MS = 5_000;
+/** How often it is looked whether there is a provider by now. */
+const UNCONFIGURED_MS = 300_000;
 
 export function createNoticeActivities(deps: NoticeDeps) {
   const { leaseMs = 4_000, requestTimeoutMs = 10_000 } = deps;
@@ -49,7 +51,8 @@ export function createNoticeActivities(deps: NoticeDeps) {
   return {
     /**
      * Sends the e-mail of an invitation or a password reset: one ledger row, marked before the call and settled after
-     * it, so that it is sent once whatever ends in between. Throws UNAVAILABLE or PROVIDER where a retry goes on.
+     * it, so that it is sent once whatever ends in between. Throws UNAVAILABLE where a retry goes on, also while nobody
+     * has configured a provider: once its token has expired, a try writes down that it was skipped.
      */
     async sendNotice({ companyId, tokenId }: SendNoticeInput): Promise<SendNoticeResult> {
       const lease = createLease(leaseMs);
@@ -77,8 +80,13 @@ interface Sender extends Required<NoticeDeps> {
 }
 
 function providerOf(sender: Sender): MessagingProvider {
-  sender.provider ??= sender.openProvider();
-  return sender.provider;
+  try {
+    sender.provider ??= sender.openProvider();
+    return sender.provider;
+  } catch (error) {
+    if (!(error instanceof RegenteError) || error.code !== 'CONFIGURATION') throw error;
+    throw again('not_configured', UNCONFIGURED_MS);
+  }
 }
 
 interface Call {

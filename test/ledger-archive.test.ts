@@ -72,6 +72,19 @@ describe('an archive and its restore', () => {
     expect(await rowsOfMonth(database)).toEqual(before);
   });
 
+  test('do not wait for account mail, which nobody could finish or cancel', async () => {
+    await force(
+      `INSERT INTO communications (company_id, ledger_month, source_id, position, channel, source_kind, state, reason, address)
+       VALUES ($1, $2, uuidv7(), 0, 'email', 'notice', 'queued', 'not_called', 'lia@example.com')`,
+      theirs.companyId,
+      `${OLD_MONTH}-01`,
+    );
+    const before = await rowsOfMonth(database);
+    await archive();
+    await restore();
+    expect(await rowsOfMonth(database)).toEqual(before);
+  });
+
   test('can be repeated, each of them, without another effect', async () => {
     const before = await rowsOfMonth(database);
     await archive();

@@ -250,13 +250,17 @@ test('a worker that died after the mark is waited for, and then its mail goes ou
   expect(sentTo(person)).toHaveLength(1);
 });
 
-test('without a provider it says so, and goes out once there is one', async () => {
+test('without a provider it waits, and goes out once there is one', async () => {
   const person = await invite();
   const unconfigured = (): MessagingProvider => {
     throw new RegenteError('CONFIGURATION', 'NOTICE_PROVIDER is not set.');
   };
   const { sendNotice } = activities(unconfigured);
-  await expect(sendNotice(person)).rejects.toMatchObject({ code: 'CONFIGURATION' });
+  await expect(sendNotice(person)).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    retryAfterMs: 300_000,
+    details: { code: 'not_configured' },
+  });
   expect(await ledger(person)).toEqual([expect.objectContaining({ state: 'queued' })]);
   expect(await toTheEnd(person)).toMatchObject({ outcome: 'sent' });
   expect(sentTo(person)).toHaveLength(1);

@@ -31,12 +31,13 @@ export const DELIVERY: ActivityOptions = {
 };
 
 /**
- * One e-mail with a token: worth trying for as long as the longest token is good. A try is one call, of seconds; five
- * minutes apart is often enough for somebody who waits for it, and 2,000 tries at most.
+ * One e-mail with a token: worth trying for as long as the longest token is good, a week, and a little longer: the last
+ * try finds that it has expired. A try is one call, of seconds; five minutes apart is often enough for somebody who waits
+ * for it, and 2,400 tries at most.
  */
 export const NOTICE: ActivityOptions = {
   taskQueue: CORE_QUEUE,
   startToCloseTimeout: '1 minute',
-  scheduleToCloseTimeout: '7 days',
+  scheduleToCloseTimeout: '8 days',
   retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '5 minutes' },
 };

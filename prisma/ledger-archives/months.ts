@@ -41,17 +41,22 @@ export async function requireOver(ledger: Client, month: string): Promise<void> 
   );
 }
 
+const OPEN = `state IN ('queued', 'sending') AND source_kind <> 'notice'`;
+
 export interface OpenWork {
-  /** Rows in `queued` or `sending`. */
+  /** Rows of campaigns in `queued` or `sending`. */
   messages: number;
   /** Executions that have not ended. */
   executions: number;
 }
 
-/** What of a month is still under way. The month must have its table. */
+/**
+ * What of a month is still under way. The month must have its table. Account mail has ended after days, well before its
+ * month may leave, and has nobody who could finish or cancel it.
+ */
 export async function openWork(ledger: Client, month: string): Promise<OpenWork> {
   const messages = await ledger.query<{ n: number }>(
-    `SELECT count(*)::int AS n FROM ${partitionOf(month)} WHERE state IN ('queued', 'sending')`,
+    `SELECT count(*)::int AS n FROM ${partitionOf(month)} WHERE ${OPEN}`,
   );
   const executions = await acrossCompanies(ledger, () =>
     ledger.query<{ n: number }>(
@@ -102,7 +107,7 @@ const EMPTY = { rows: 0, bytes: 0, messages: 0, unknown: 0 };
 async function countRows(ledger: Client, month: string): Promise<typeof EMPTY> {
   const { rows } = await ledger.query<typeof EMPTY>(
     `SELECT count(*)::float8 AS rows, pg_total_relation_size('${partitionOf(month)}')::float8 AS bytes,
-       (count(*) FILTER (WHERE state IN ('queued', 'sending')))::float8 AS messages,
+       (count(*) FILTER (WHERE ${OPEN}))::float8 AS messages,
        (count(*) FILTER (WHERE state = 'unknown'))::float8 AS unknown
      FROM ${partitionOf(month)}`,
   );
