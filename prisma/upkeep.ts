@@ -17,8 +17,18 @@ export async function ledgerReachesAhead(db: Database): Promise<boolean> {
   return row?.ahead === true;
 }
 
-/** Rows of each table that one statement removes, so that it stays far below its time limit. */
+/** Rows that one statement removes, so that it stays far below its time limit. */
 const PRUNED_AT_ONCE = 5_000;
+
+/** In the order of what they cost to look through, so that a large one holds up no small one. */
+const PRUNED_TABLES = [
+  'sessions',
+  'idempotency_keys',
+  'rate_buckets',
+  'outbox',
+  'webhook_inbox',
+  'contact_frequency',
+] as const;
 
 /**
  * Makes the coming partitions of the ledger and removes what nobody needs any more, across companies. Called every
@@ -26,14 +36,26 @@ const PRUNED_AT_ONCE = 5_000;
  */
 export async function runUpkeep(db: Database, now: Date = new Date()): Promise<number> {
   await queryAcross(db, 'SELECT ledger_ensure_partitions($1)', [MONTHS_AHEAD]);
+  let total = 0;
+  for (const table of PRUNED_TABLES) total += await prune(db, table, now.getUTCHours());
+  return total;
+}
+
+async function prune(
+  db: Database,
+  table: (typeof PRUNED_TABLES)[number],
+  slice: number,
+): Promise<number> {
+  let after = '00000000-0000-0000-0000-000000000000';
   for (let total = 0; ;) {
-    const [row] = await queryAcross<{ removed: number }>(
+    const [row] = await queryAcross<{ removed: number; last: string | null }>(
       db,
-      'SELECT prune_expired($1, $2) AS removed',
-      [PRUNED_AT_ONCE, now.getUTCHours()],
+      'SELECT removed, last FROM prune_expired($1, $2, $3, $4)',
+      [table, PRUNED_AT_ONCE, after, slice],
     );
     const removed = row?.removed ?? 0;
-    if (removed === 0) return total;
     total += removed;
+    if (removed < PRUNED_AT_ONCE) return total;
+    after = row?.last ?? after;
   }
 }

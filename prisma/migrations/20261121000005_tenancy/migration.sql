@@ -121,64 +121,70 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT FROM webhook_inbox w WHERE w.company_id = c.id AND w.state = 'pending' AND w.next_attempt_at <= now())
 $$;
 
--- Removes what nobody needs any more, at most p_limit rows of each table, and answers how many it was: called again
--- until it answers 0. It passes over rows that somebody holds, so it waits for nobody.
--- * Sessions that have expired, and answers of writes older than a day.
--- * What the engine was told, and delivery events that were applied, after a week: an event that comes again by then is
---   still known. What is not delivered or not applied stays, however old. Their ids are in order of time, so the oldest
---   are found by the primary key.
--- * The throttles of executions that have ended. The bucket of an account stays, for somebody may be taking from it.
--- * Addresses whose last mark no frequency cap can count any more: none reaches back further than a year. The table has
---   no index on time, which every mark would pay for; one of its 24 slices is read per call, by p_slice, 0 to 23.
-CREATE FUNCTION prune_expired(p_limit int, p_slice int) RETURNS int
+-- Removes at most p_limit rows of a table that nobody needs any more. Answers how many it was, and where to go on
+-- (p_after) when it was as many as that. It passes over rows that somebody holds, so it waits for nobody.
+-- * sessions that have expired, and idempotency_keys a day old.
+-- * outbox (told) and webhook_inbox (applied) after a week: an event that comes again by then is still known. What is not
+--   told or not applied stays, however old. Their ids are in order of time, so the oldest are found by the primary key.
+-- * rate_buckets of executions that have ended. The bucket of an account stays, for somebody may be taking from it.
+-- * contact_frequency: addresses whose last mark no frequency cap can count any more: none reaches back further than a
+--   year. The table has no index on time, which every mark would pay for; one of its 24 slices is read, p_slice, 0 to 23.
+CREATE FUNCTION prune_expired(p_table text, p_limit int, p_after uuid, p_slice int, OUT removed int, OUT last uuid)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   week_ago uuid := uuidv7(interval '-7 days');
-  pages bigint := pg_relation_size('contact_frequency') / current_setting('block_size')::bigint;
-  first_page tid := format('(%s,0)', pages * p_slice / 24)::tid;
-  -- Rounded up, so that a table of few pages is read whole.
-  past_page tid := format('(%s,0)', (pages * (p_slice + 1) + 23) / 24)::tid;
-  removed int;
-  total int := 0;
+  pages bigint;
+  first_page tid;
+  past_page tid;
 BEGIN
-  DELETE FROM sessions WHERE ctid = ANY (ARRAY(
-    SELECT s.ctid FROM sessions s WHERE s.expires_at < now() LIMIT p_limit FOR UPDATE SKIP LOCKED));
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  total := total + removed;
+  CASE p_table
+  WHEN 'sessions' THEN
+    DELETE FROM sessions WHERE ctid = ANY (ARRAY(
+      SELECT s.ctid FROM sessions s WHERE s.expires_at < now() LIMIT p_limit FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS removed = ROW_COUNT;
 
-  DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
-    SELECT i.ctid FROM idempotency_keys i WHERE i.touched_at < now() - interval '24 hours' LIMIT p_limit FOR UPDATE SKIP LOCKED));
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  total := total + removed;
+  WHEN 'idempotency_keys' THEN
+    DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+      SELECT i.ctid FROM idempotency_keys i WHERE i.touched_at < now() - interval '24 hours' LIMIT p_limit FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS removed = ROW_COUNT;
 
-  DELETE FROM outbox WHERE id = ANY (ARRAY(
-    SELECT o.id FROM outbox o
-      WHERE o.id < week_ago AND o.delivered_at < now() - interval '7 days'
-      ORDER BY o.id LIMIT p_limit FOR UPDATE SKIP LOCKED));
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  total := total + removed;
+  WHEN 'outbox' THEN
+    WITH gone AS (
+      DELETE FROM outbox WHERE id = ANY (ARRAY(
+        SELECT o.id FROM outbox o
+          WHERE o.id > p_after AND o.id < week_ago AND o.delivered_at < now() - interval '7 days'
+          ORDER BY o.id LIMIT p_limit FOR UPDATE SKIP LOCKED))
+        RETURNING id)
+    SELECT count(*), (SELECT g.id FROM gone g ORDER BY g.id DESC LIMIT 1) INTO removed, last FROM gone;
 
-  DELETE FROM webhook_inbox WHERE id = ANY (ARRAY(
-    SELECT w.id FROM webhook_inbox w
-      WHERE w.id < week_ago AND w.state = 'applied' AND w.applied_at < now() - interval '7 days'
-      ORDER BY w.id LIMIT p_limit FOR UPDATE SKIP LOCKED));
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  total := total + removed;
+  WHEN 'webhook_inbox' THEN
+    WITH gone AS (
+      DELETE FROM webhook_inbox WHERE id = ANY (ARRAY(
+        SELECT w.id FROM webhook_inbox w
+          WHERE w.id > p_after AND w.id < week_ago AND w.state = 'applied' AND w.applied_at < now() - interval '7 days'
+          ORDER BY w.id LIMIT p_limit FOR UPDATE SKIP LOCKED))
+        RETURNING id)
+    SELECT count(*), (SELECT g.id FROM gone g ORDER BY g.id DESC LIMIT 1) INTO removed, last FROM gone;
 
-  DELETE FROM rate_buckets WHERE ctid = ANY (ARRAY(
-    SELECT k.ctid FROM rate_buckets k JOIN campaign_executions e ON k.key = 'execution:' || e.id
-      WHERE e.state IN ('FINISHED', 'FAILED', 'CANCELLED') AND k.updated_at < now() - interval '1 day'
-      LIMIT p_limit FOR UPDATE OF k SKIP LOCKED));
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  total := total + removed;
+  WHEN 'rate_buckets' THEN
+    DELETE FROM rate_buckets WHERE ctid = ANY (ARRAY(
+      SELECT k.ctid FROM rate_buckets k JOIN campaign_executions e ON k.key = 'execution:' || e.id
+        WHERE e.state IN ('FINISHED', 'FAILED', 'CANCELLED') AND k.updated_at < now() - interval '1 day'
+        LIMIT p_limit FOR UPDATE OF k SKIP LOCKED));
+    GET DIAGNOSTICS removed = ROW_COUNT;
 
-  DELETE FROM contact_frequency WHERE ctid = ANY (ARRAY(
-    SELECT f.ctid FROM contact_frequency f
-      WHERE f.ctid >= first_page AND f.ctid < past_page
-        AND NOT EXISTS (SELECT FROM unnest(f.marked_at) t WHERE t > now() - interval '8760 hours')
-      LIMIT p_limit FOR UPDATE SKIP LOCKED));
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  RETURN total + removed;
+  WHEN 'contact_frequency' THEN
+    pages := pg_relation_size('contact_frequency') / current_setting('block_size')::bigint;
+    first_page := format('(%s,0)', pages * p_slice / 24)::tid;
+    -- Rounded up, so that a table of few pages is read whole.
+    past_page := format('(%s,0)', (pages * (p_slice + 1) + 23) / 24)::tid;
+    DELETE FROM contact_frequency WHERE ctid = ANY (ARRAY(
+      SELECT f.ctid FROM contact_frequency f
+        WHERE f.ctid >= first_page AND f.ctid < past_page
+          AND NOT EXISTS (SELECT FROM unnest(f.marked_at) t WHERE t > now() - interval '8760 hours')
+        LIMIT p_limit FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS removed = ROW_COUNT;
+  END CASE;
 END $$;
 
 -- Makes tables, so it runs as their owner, for the worker that keeps the partitions ahead.
