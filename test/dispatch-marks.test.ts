@@ -85,7 +85,7 @@ describe('the lock of an execution', () => {
     });
     await isLocked;
     const marking = markPeople(field.db, batch, markInput());
-    await untilBlockedBy(field, { pid } as Awaited<ReturnType<typeof hold>>);
+    await untilBlockedBy(field, { pid });
     commit();
     await pausing;
     expect(await marking).toEqual({ outcome: 'stopped' });
