@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -9,9 +9,11 @@ import {
   readdirSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { startStack } from '../dev/stack';
 import { temporaryRoot } from '../dev/stack/cache';
 import { findEngineBinary } from '../dev/stack/engine-binary';
@@ -28,6 +30,7 @@ interface Report {
   answer: string;
 }
 
+const run = promisify(execFile);
 const PROJECT = resolve(__dirname, '..');
 /** Not part of a fresh checkout; the installed packages are linked. */
 const LEFT_OUT = ['node_modules', '.git', '.regente', 'dist', 'coverage'];
@@ -90,6 +93,26 @@ test.each([
   },
 );
 
+/** As the chaos does it for a disk that can be full; where nothing may be mounted, there is only a folder. */
+async function mountIn(dir: string): Promise<void> {
+  const disk = join(dir, 'small-disk');
+  mkdirSync(disk);
+  const mount = run('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk]);
+  await mount.catch(() => undefined);
+  writeFileSync(join(disk, 'full'), 'x');
+}
+
+test('what is mounted in its folder goes with a stack, and with one whose process is killed', async () => {
+  const { child, report } = await runStack('temporary', 'stay');
+  await mountIn(report.dir);
+  child.kill('SIGKILL');
+  await nothingIsLeft(report);
+  const stack = await startStack({ dir: 'temporary' });
+  await mountIn(stack.dir);
+  await stack.stop();
+  expect(existsSync(stack.dir)).toBe(false);
+});
+
 test('a stack does not keep its process from ending, and ends with it', async () => {
   const { child, report } = await runStack('temporary', 'end');
   if (child.exitCode === null) await once(child, 'exit');
@@ -99,6 +122,7 @@ test('a stack does not keep its process from ending, and ends with it', async ()
 
 test('what is left when the watchdog was killed too goes at the next start', async () => {
   const { child, report } = await runStack('temporary', 'stay');
+  await mountIn(report.dir);
   process.kill(report.watchdog, 'SIGKILL');
   child.kill('SIGKILL');
   await until('its process is gone', () => identify(child.pid!) === null);

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { RegenteError } from '../../domain/errors';
 import { cacheFolder, makeFolder, temporaryRoot } from './cache';
 import { tryLock, type Lock } from './lock';
+import { unmountIn } from './mounts';
 import { identify } from './processes';
 import { endLeftServer } from './server-process';
 import { closedFolder, serviceUser } from './service-user';
@@ -79,6 +80,7 @@ async function removeLeftover(folder: string, pid: number): Promise<void> {
   for (const file of readdirSync(folder).filter((entry) => entry.endsWith('.log'))) {
     await endLeftServer(join(folder, file), 'SIGQUIT');
   }
+  await unmountIn(folder);
   await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
 

@@ -4,6 +4,7 @@ import { startEngine, type Engine, type SearchAttributeType } from './engine';
 import { findEngineBinary } from './engine-binary';
 import { lockFolder, removeLeftovers, temporaryFolder } from './folders';
 import { thisMachine } from './machine';
+import { unmountIn } from './mounts';
 import { startPostgres, type Postgres } from './postgres';
 import { watchdog } from './watchdog';
 
@@ -69,6 +70,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await Promise.all(servers.map(end));
     await lock.release();
     if (!temporary) return;
+    await unmountIn(dir);
     await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     watchdog().keep(dir);
   };
