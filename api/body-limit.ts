@@ -13,20 +13,34 @@ const LIST_LIMIT_BYTES = 16 * BODY_LIMIT_BYTES;
 /** Clients that are answered while they still write mostly never read the answer, so this much is heard out first. */
 const HEARD_OUT_BYTES = 128 * BODY_LIMIT_BYTES;
 
+/** Of a whole body that is kept in memory until it is there. */
+const WITHIN_MS = 300_000;
+
 /**
- * Refuses bodies over 1 MB with PAYLOAD_TOO_LARGE, whether their length is announced or not. Where a route takes files,
- * lists may have 16 MB, and the files themselves are counted by whoever reads them.
+ * Reads the body. Refuses those over 1 MB with PAYLOAD_TOO_LARGE, whether their length is announced or not, and those
+ * that are not there in time with VALIDATION. Where a route takes files, lists may have 16 MB, and the files themselves
+ * are left to whoever reads them.
  */
-export function limitBody({ takesFiles }: { takesFiles: boolean }): MiddlewareHandler<AppEnv> {
+export function limitBody({
+  takesFiles,
+  withinMs = WITHIN_MS,
+}: {
+  takesFiles: boolean;
+  withinMs?: number;
+}): MiddlewareHandler<AppEnv> {
   return createMiddleware<AppEnv>(async (c, next) => {
     const { body, headers } = c.req.raw;
     if (body === null) return next();
     if (takesFiles && !sendsJson(c)) return next();
     const limitBytes = takesFiles ? LIST_LIMIT_BYTES : BODY_LIMIT_BYTES;
     const announced = headers.has('transfer-encoding') ? null : headers.get('content-length');
-    if (announced !== null && Number(announced) <= limitBytes) return next();
+    if (announced !== null && Number(announced) <= limitBytes) {
+      await inTime(c, withinMs, c.req.arrayBuffer());
+      return next();
+    }
 
-    const { chunks, size, ended } = await readUpTo(body, limitBytes, HEARD_OUT_BYTES);
+    const reading = readUpTo(body, limitBytes, HEARD_OUT_BYTES);
+    const { chunks, size, ended } = await inTime(c, withinMs, reading);
     if (size <= limitBytes) {
       c.req.raw = new Request(c.req.raw, { method: c.req.method, body: Buffer.concat(chunks) });
       return next();
@@ -54,6 +68,23 @@ async function readUpTo(
   }
   await reader.cancel();
   return { chunks, size, ended: false };
+}
+
+/** A body that comes no further ends with the connection on which the refusal goes out. */
+async function inTime<T>(c: AppContext, withinMs: number, reading: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      closeAfterAnswer(c);
+      const message = 'The body took too long to arrive. Send it again.';
+      reject(new RegenteError('VALIDATION', message));
+    }, withinMs);
+  });
+  try {
+    return await Promise.race([reading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function closeAfterAnswer(c: AppContext): void {

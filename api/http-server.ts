@@ -1,11 +1,14 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { Server as TcpServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { BodyPacer, type BodyPace } from './body-pace';
 
 /** How long a connection without a request is still waited for, since its next one may be on its way. */
 const IDLE_MS = 500;
 const LONGEST_MS = 10_000;
+/** Node's own; without a limit of whole requests it would have to be none as well. */
+const HEADERS_MS = 60_000;
 
 export interface HttpServer {
   port: number;
@@ -16,14 +19,21 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Port 0 takes a free one. */
+/** A server that cuts no request for taking long: a file of any size may be on its way. */
+export function serverOf(listener: RequestListener): Server {
+  return createServer({ requestTimeout: 0, headersTimeout: HEADERS_MS }, listener);
+}
+
+/** Port 0 takes a free one; a body of less than `pace` is cut. */
 export async function startHttpServer(
   listener: RequestListener,
-  { host, port }: { host: string; port: number },
+  { host, port, pace }: { host: string; port: number; pace?: BodyPace },
 ): Promise<HttpServer> {
   let closing = false;
-  const server = createServer((request, response) => {
+  const pacer = new BodyPacer(pace);
+  const server = serverOf((request, response) => {
     if (closing) response.shouldKeepAlive = false;
+    pacer.watch(request);
     listener(request, response);
   });
   server.listen(port, host);
@@ -43,6 +53,7 @@ export async function startHttpServer(
       server.close();
       await closed;
       clearTimeout(cut);
+      pacer.stop();
     },
   };
 }

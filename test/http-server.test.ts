@@ -1,5 +1,5 @@
 import { Agent, request, type RequestListener } from 'node:http';
-import { startHttpServer } from '../api/http-server';
+import { serverOf, startHttpServer } from '../api/http-server';
 import { until } from './support/until';
 
 interface Reply {
@@ -30,6 +30,53 @@ const answering =
     seen();
     setTimeout(() => response.end('done'), afterMs);
   };
+
+describe('a body', () => {
+  const pace = { windowMs: 400, leastBytes: 1_000 };
+  const counting: RequestListener = (request, response) => {
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    request.on('end', () => response.end(`${bytes} bytes`));
+  };
+  /** Sends so many pieces, one every 20 ms, and answers what it hears. */
+  async function trickle(pieceBytes: number, listener = counting, pieces = 80): Promise<string> {
+    const server = await startHttpServer(listener, { ...LOOPBACK, pace });
+    const call = request({ host: LOOPBACK.host, port: server.port, method: 'POST' });
+    const answer = new Promise<string>((resolve) => {
+      call.on('error', () => resolve('cut'));
+      call.on('response', (response) => {
+        response.on('data', (chunk: Buffer) => resolve(chunk.toString()));
+      });
+    });
+    let sent = 0;
+    const timer = setInterval(() => {
+      if (sent++ < pieces) call.write(Buffer.alloc(pieceBytes));
+      else call.end();
+    }, 20);
+    const said = await answer;
+    clearInterval(timer);
+    call.destroy();
+    await server.close();
+    return said;
+  }
+
+  test('may take much longer than Node allows a request, while it comes', async () => {
+    const server = serverOf(counting);
+    expect(server).toMatchObject({ requestTimeout: 0, headersTimeout: 60_000 });
+    expect(await trickle(200)).toBe('16000 bytes');
+  });
+
+  test('that only trickles is cut, also where nobody reads it', async () => {
+    expect(await trickle(1, counting, Infinity)).toBe('cut');
+    expect(await trickle(1, () => {}, Infinity)).toBe('cut');
+  });
+
+  test('that waits to be read is not', async () => {
+    const late: RequestListener = (request, response) =>
+      void setTimeout(() => counting(request, response), 3 * pace.windowMs);
+    expect(await trickle(2_000, late, 40)).toBe('80000 bytes');
+  });
+});
 
 test('forty connections that never rest are all ended by an answer, within a second or two', async () => {
   const server = await startHttpServer(answering(5), LOOPBACK);

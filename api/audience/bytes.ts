@@ -84,6 +84,17 @@ export async function* limited(
   }
 }
 
+/** Counts what is read of a stream. */
+export async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  onBytes: (count: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    onBytes(chunk.byteLength);
+    yield chunk;
+  }
+}
+
 /** Unpacks gzip, several members one after the other too. What is cut short or damaged throws VALIDATION. */
 export async function* gunzipped(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip();

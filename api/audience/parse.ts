@@ -7,6 +7,7 @@ import {
   type AudienceCsvOptions,
   type AudienceProgress,
 } from './batches';
+import { counted } from './bytes';
 import { openAudienceFile } from './detect';
 import { readHeader } from './header';
 import { RecordSplitter } from './records';
@@ -46,7 +47,9 @@ async function* readBatches(
 ): AsyncGenerator<AudienceBatch> {
   // After a refusal nobody listens any more, and a connection that breaks then must not end the process.
   source.on('error', () => {});
-  const received = countReceived(source.iterator({ destroyOnReturn: false }), progress);
+  const received = counted(source.iterator({ destroyOnReturn: false }), (count) => {
+    progress.receivedBytes += count;
+  });
   const { bytes, format } = await openAudienceFile(received, options.limits.maxBytes, (count) => {
     progress.bytes += count;
   });
@@ -65,15 +68,5 @@ async function* readBatches(
   }
   if (progress.rows === 0) {
     throw new RegenteError('VALIDATION', 'The file has column names but no rows below them.');
-  }
-}
-
-async function* countReceived(
-  chunks: AsyncIterable<Uint8Array>,
-  progress: AudienceProgress,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    progress.receivedBytes += chunk.byteLength;
-    yield chunk;
   }
 }

@@ -4,6 +4,7 @@ import { RegenteError } from '../../domain/errors';
 import { addBlocklistEntries } from '../../prisma/blocklist';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps, type AppContext } from '../context';
+import { UploadWatch } from '../audience/upload-watch';
 import { uploadOf } from '../uploads';
 import { auditIn } from '../write';
 import { parseBlocklist } from './parse';
@@ -50,19 +51,25 @@ export async function importBlocklist(
     report.added += added;
     report.alreadyThere += rows.length - added;
   };
+  const file = await uploadOf(c);
+  let receivedBytes = 0;
+  const watch = new UploadWatch(file, () => receivedBytes);
   try {
     const limits = { maxRows: config.AUDIENCE_MAX_ROWS, maxBytes: config.AUDIENCE_MAX_BYTES };
-    for await (const row of parseBlocklist(await uploadOf(c), limits)) {
+    const lines = parseBlocklist(file, limits, (bytes) => (receivedBytes += bytes));
+    for await (const row of lines) {
       if (row.ok) chunk.push(row.entry);
       else if (++report.invalidCount <= SHOWN_INVALID) {
         const { line, column, reason } = row;
         report.invalid.push({ line, column, reason });
       }
-      if (chunk.length >= CHUNK_ROWS) await flush();
+      if (chunk.length >= CHUNK_ROWS) await watch.whileBusy(flush);
     }
-    await flush();
+    await watch.whileBusy(flush);
   } catch (error) {
     throw report.added > 0 ? withProgress(error, report) : error;
+  } finally {
+    watch.stop();
   }
   return report;
 }

@@ -7,6 +7,7 @@ import {
   type NewBlocklistEntry,
 } from '../../domain/blocklist';
 import { RegenteError } from '../../domain/errors';
+import { counted } from '../audience/bytes';
 import { readCells } from '../audience/cells';
 import { openAudienceFile, type FileFormat } from '../audience/detect';
 import { readHeader } from '../audience/header';
@@ -30,15 +31,16 @@ export type BlocklistLine =
 
 /**
  * Reads a blocklist as audiences are read: delimiter, quotes, encoding and gzip are detected, in constant memory.
- * A bad row is a line that is not `ok`; a bad file throws UNSUPPORTED_MEDIA, VALIDATION or PAYLOAD_TOO_LARGE.
+ * A bad row is a line that is not `ok`, and `onReceived` hears of what comes; a bad file throws UNSUPPORTED_MEDIA, VALIDATION or PAYLOAD_TOO_LARGE.
  */
 export async function* parseBlocklist(
   source: Readable,
   { maxRows, maxBytes }: BlocklistLimits,
+  onReceived: (bytes: number) => void,
 ): AsyncGenerator<BlocklistLine> {
   // After a refusal nobody listens any more, and a connection that breaks then must not end the process.
   source.on('error', () => {});
-  const chunks = source.iterator({ destroyOnReturn: false });
+  const chunks = counted(source.iterator({ destroyOnReturn: false }), onReceived);
   const { bytes, format } = await openAudienceFile(chunks, maxBytes, () => {});
   try {
     const header = readHeader(await bytes.peek(1), format);
