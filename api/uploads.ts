@@ -2,9 +2,12 @@ import { Readable } from 'node:stream';
 import type { ReadableStream as WebStream } from 'node:stream/web';
 import type { AppContext } from './context';
 
+/** As the check of a route's body reads it, which takes every `+json` for JSON. */
+const JSON_TYPE = /^\s*application\/([\w.-]+\+)?json\s*(;|$)/i;
+
 /** Whether the body says that it is JSON. */
 export function sendsJson(c: AppContext): boolean {
-  return /^application\/json\b/i.test(c.req.header('content-type') ?? '');
+  return JSON_TYPE.test(c.req.header('content-type') ?? '');
 }
 
 /** The body as a stream, also where the check of an Idempotency-Key has read a small one already. */
