@@ -11,18 +11,20 @@ import {
 } from '../prisma/idempotency-keys';
 import { withTenant, type TenantTx } from '../prisma/tenant';
 import { actorOf, type AppContext, type AppEnv } from './context';
+import { sendsJson } from './uploads';
 
 export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
 /** Much less than the time after which a write that says nothing counts as dead. */
 const BEAT_MS = 3_000;
-/** Larger bodies (audience files) are told apart by their length and type only; their content is not read twice. */
+/** Larger files, and those of no announced length, are told apart by length and type only, for they are read once. */
 const HASHED_BODY_LIMIT = 1_048_576;
 
 /**
  * Answers a repeated write with the first answer; a write without the header passes.
  * @param urgent its repetition is carried out also while the first one is, or seems to be, at work
+ * @param takesFiles only JSON is in memory already
  */
-export function idempotent(urgent = false) {
+export function idempotent({ urgent, takesFiles }: { urgent: boolean; takesFiles: boolean }) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const key = c.req.header('idempotency-key');
     if (key === undefined) return next();
@@ -45,7 +47,7 @@ export function idempotent(urgent = false) {
       actorId: actor.id,
       key,
       urgent,
-      requestHash: await hashRequest(c),
+      requestHash: await hashRequest(c, takesFiles && !sendsJson(c)),
     };
     const verdict = await withTenant(db, companyId, (tx) => beginIdempotentWrite(tx, request));
     switch (verdict.kind) {
@@ -95,10 +97,11 @@ async function execute(
     await inTenant((tx) => dropIdempotentWrite(tx, claim));
 }
 
-async function hashRequest(c: AppContext): Promise<Buffer> {
-  const hash = createHash('sha256').update(`${c.req.method} ${c.req.path}\n`);
+async function hashRequest(c: AppContext, isFile: boolean): Promise<Buffer> {
+  const { pathname, search } = new URL(c.req.url);
+  const hash = createHash('sha256').update(`${c.req.method} ${pathname}${search}\n`);
   const length = c.req.header('content-length');
-  if (length !== undefined && Number(length) <= HASHED_BODY_LIMIT) {
+  if (!isFile || Number(length ?? Infinity) <= HASHED_BODY_LIMIT) {
     hash.update(Buffer.from(await c.req.arrayBuffer()));
   } else {
     hash.update(`${c.req.header('content-type') ?? ''} ${length ?? ''}`);

@@ -82,7 +82,7 @@ export function defineRoute<const R extends RouteOfOurs>(
   if (!open) guards.push(guardOf(permission));
   const takesJson = content.includes('application/json');
   guards.push(readableText({ takesJson, takesFiles }));
-  if (repeatable) guards.push(idempotent(urgent));
+  if (repeatable) guards.push(idempotent({ urgent, takesFiles }));
   const route = createRoute(config);
   Object.assign(route, {
     request: { ...config.request, query: knownOnly(config.request?.query) },

@@ -1,5 +1,7 @@
 import { request } from 'node:http';
 import { csvOf, openAudienceDesk, phoneOf, type AudienceDesk } from './support/audiences';
+import type { Answer } from './support/api';
+import { query } from './support/database';
 
 let desk: AudienceDesk;
 beforeAll(async () => {
@@ -61,4 +63,49 @@ test.each([
   expect(await ended).toBe('ended');
   clock.mockRestore();
   call.destroy();
+});
+
+describe('the same Idempotency-Key', () => {
+  const wallet = (name: string, idgisAmbiente: number): string =>
+    JSON.stringify({ name, idgisAmbiente });
+  const postInPieces = (key: string, body: string): Promise<Answer['status']> =>
+    fetch(`${desk.api.url}/v1/wallets`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${desk.tenant.director.token}`,
+        'content-type': 'application/json',
+        'idempotency-key': key,
+      },
+      body: new Blob([body]).stream(),
+      duplex: 'half',
+    }).then(({ status }) => status);
+
+  test('with another body of no announced length is refused', async () => {
+    expect(await postInPieces('pieces', wallet('Uma', 501))).toBe(201);
+    expect(await postInPieces('pieces', wallet('Outra', 502))).toBe(409);
+    expect(await postInPieces('pieces', wallet('Uma', 501))).toBe(201);
+    const rows = await query(
+      desk.api.database.adminUrl,
+      'SELECT name FROM wallets WHERE idgis_ambiente IN (501, 502)',
+    );
+    expect(rows).toEqual([{ name: 'Uma' }]);
+  });
+
+  test('with another query is refused', async () => {
+    const id = await desk.draft();
+    const file = `celular;Tel 2\n${phoneOf(1)};${phoneOf(2)}\n`;
+    const put = (search: string) =>
+      desk.put(id, file, { query: search, headers: { 'idempotency-key': 'mapped' } });
+    expect((await put('?map[phone]=celular')).status).toBe(200);
+    expect((await put('?map[phone]=Tel 2')).status).toBe(409);
+    const again = await put('?map[phone]=celular');
+    expect(again.headers.get('idempotent-replayed')).toBe('true');
+  });
+
+  test('is kept for a file whose first rows are all that differs', async () => {
+    const id = await desk.draft();
+    const put = (file: string) => desk.put(id, file, { headers: { 'idempotency-key': 'file' } });
+    expect((await put(csvOf(3))).status).toBe(200);
+    expect((await put(csvOf(3, 100))).status).toBe(409);
+  });
 });
