@@ -76,10 +76,9 @@ export function defineRoute<const R extends RouteOfOurs>(
   const repeatable = WRITES.has(config.method) && !open;
   const content = Object.keys(config.request?.body?.content ?? {});
   const takesFiles = content.some((type) => type !== 'application/json');
-  const guards: MiddlewareHandler<AppEnv>[] = WRITES.has(config.method)
-    ? [limitBody({ takesFiles })]
-    : [];
-  if (!open) guards.push(guardOf(permission));
+  // Before a body is read: of who may not send it, nothing is kept.
+  const guards: MiddlewareHandler<AppEnv>[] = open ? [] : [guardOf(permission)];
+  if (WRITES.has(config.method)) guards.push(limitBody({ takesFiles }));
   const takesJson = content.includes('application/json');
   guards.push(readableText({ takesJson, takesFiles }));
   if (repeatable) guards.push(idempotent({ urgent, takesFiles }));

@@ -1,4 +1,5 @@
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { csvOf, openAudienceDesk, phoneOf, type AudienceDesk } from './support/audiences';
 import type { Answer } from './support/api';
 import { query } from './support/database';
@@ -40,6 +41,23 @@ describe.each(['application/vnd.api+json', 'Application/HAL+JSON; charset=utf-8'
     });
   },
 );
+
+test.each([
+  ['nobody', 401, undefined],
+  ['somebody who may not', 403, () => desk.tenant.agent],
+])('%s is told so before a body is read', async (_, status, who) => {
+  const headers = {
+    'content-type': 'application/json',
+    'transfer-encoding': 'chunked',
+    ...(who === undefined ? {} : { authorization: `Bearer ${who().token}` }),
+  };
+  const call = request(`${desk.api.url}/v1/wallets`, { method: 'POST', headers });
+  call.write('{"name":');
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
+  expect(response.statusCode).toBe(status);
+  call.on('error', () => {});
+  call.destroy();
+});
 
 test.each([
   ['an audience', async () => `/v1/campaigns/${await desk.draft()}/audience`],
