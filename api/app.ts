@@ -78,13 +78,14 @@ export function createApp(deps: ApiDeps, webhooks: WebhookReceiver): OpenAPIHono
   return app;
 }
 
-/** Request id, caller's address and the database, for everything that comes after. */
-function requestFacts({ config, db }: ApiDeps) {
+/** Request id, caller's address, the database and its keys, for everything that comes after. */
+function requestFacts({ config, db, encryption }: ApiDeps) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const requestId = requestIdOf(c.req.header('x-request-id'));
     c.set('requestId', requestId);
     c.set('ipAddress', callerAddress(c, config.TRUST_PROXY));
     c.set('db', db);
+    c.set('encryption', encryption);
     c.header('X-Request-Id', requestId);
     await next();
   });

@@ -41,6 +41,7 @@ export interface AppEnv {
     requestId: string;
     ipAddress: string;
     db: Database;
+    encryption: Encryption;
     actor: Actor | undefined;
     /** The running write that an `Idempotency-Key` names; `write` completes it in the transaction of the effect. */
     idempotentWrite: WriteClaim | undefined;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createMiddleware } from 'hono/factory';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { RegenteError } from '../domain/errors';
@@ -97,14 +96,17 @@ async function execute(
     await inTenant((tx) => dropIdempotentWrite(tx, claim));
 }
 
+/** Of bodies that may hold a password: without the keys of the installation, no guess can be held against it. */
 async function hashRequest(c: AppContext, isFile: boolean): Promise<Buffer> {
   const { pathname, search } = new URL(c.req.url);
-  const hash = createHash('sha256').update(`${c.req.method} ${pathname}${search}\n`);
   const length = c.req.header('content-length');
-  if (!isFile || Number(length ?? Infinity) <= HASHED_BODY_LIMIT) {
-    hash.update(Buffer.from(await c.req.arrayBuffer()));
-  } else {
-    hash.update(`${c.req.header('content-type') ?? ''} ${length ?? ''}`);
-  }
-  return hash.digest();
+  const isHashed = !isFile || Number(length ?? Infinity) <= HASHED_BODY_LIMIT;
+  return c
+    .get('encryption')
+    .fingerprint([
+      `${c.req.method} ${pathname}${search}\n`,
+      isHashed
+        ? new Uint8Array(await c.req.arrayBuffer())
+        : `${c.req.header('content-type') ?? ''} ${length ?? ''}`,
+    ]);
 }

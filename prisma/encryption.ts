@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { RegenteError } from '../domain/errors';
 
 const VERSION = 'v1';
@@ -9,14 +9,21 @@ export interface Encryption {
   encrypt(plain: string, companyId: string, rowId: string): string;
   /** Throws RegenteError('CONFIGURATION') when the key is not the one it was written with, or the value was moved. */
   decrypt(sealed: string, companyId: string, rowId: string): string;
+  /**
+   * 32 bytes that are equal for equal parts, and that nobody without the keys can compare with a guess. They stay while
+   * a rotation goes on and change with its end, when the old key is taken out.
+   */
+  fingerprint(parts: readonly (string | Uint8Array)[]): Buffer;
 }
 
 /** `keys` are 32 bytes each; the first one encrypts, every one is tried for decryption (key rotation). */
 export function createEncryption(keys: readonly Buffer[]): Encryption {
   const [current] = keys;
-  if (current === undefined || keys.some((key) => key.length !== 32)) {
+  const oldest = keys.at(-1);
+  if (current === undefined || oldest === undefined || keys.some((key) => key.length !== 32)) {
     throw new RegenteError('CONFIGURATION', 'ENCRYPTION_KEY must hold keys of 32 bytes, base64.');
   }
+  const printKey = Buffer.from(hkdfSync('sha256', oldest, '', 'fingerprint', 32));
   const aad = (companyId: string, rowId: string): Buffer => Buffer.from(`${companyId}:${rowId}`);
   return {
     encrypt(plain, companyId, rowId) {
@@ -51,6 +58,11 @@ export function createEncryption(keys: readonly Buffer[]): Encryption {
         'CONFIGURATION',
         'A stored secret cannot be read with ENCRYPTION_KEY; was the key changed?',
       );
+    },
+    fingerprint(parts) {
+      const hmac = createHmac('sha256', printKey);
+      for (const part of parts) hmac.update(part);
+      return hmac.digest();
     },
   };
 }

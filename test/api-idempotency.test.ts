@@ -1,11 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { startTestApi, type Answer, type TestApi } from './support/api';
 import { query } from './support/database';
 import { until } from './support/until';
 
+const ENCRYPTION_KEY = randomBytes(32).toString('base64');
+
 let api: TestApi;
 beforeAll(async () => {
-  api = await startTestApi();
+  api = await startTestApi({ env: { ENCRYPTION_KEY } });
 });
 afterAll(() => api.close());
 
@@ -69,6 +72,41 @@ test('a key belongs to whoever sent it', async () => {
   const other = await api.person(api.first.companyId, 'DIRECTOR');
   expect((await post('g', body, other)).status).toBe(409);
   expect((await post('g', body, api.second.director)).body.id).not.toBe(first.body.id);
+});
+
+describe('what is kept of a request', () => {
+  /** The answer of an API on the same database with other keys. */
+  const answerUnder = async (keys: string, key: string, body: object): Promise<Answer> => {
+    const other = await startTestApi({
+      database: api.database,
+      env: { ENCRYPTION_KEY: keys },
+    });
+    const { director } = api.first;
+    const answer = await other.request('POST', '/v1/wallets', {
+      as: director,
+      body,
+      headers: { 'idempotency-key': key },
+    });
+    await other.close();
+    return answer;
+  };
+
+  test('cannot be compared with a guess by whoever has no ENCRYPTION_KEY', async () => {
+    const body = wallet();
+    await post('kept', body);
+    const another = randomBytes(32).toString('base64');
+    expect((await answerUnder(another, 'kept', body)).status).toBe(409);
+  });
+
+  test('is the same during a rotation of the key', async () => {
+    const body = wallet();
+    const { id } = (await post('rotated', body)).body;
+    const rotated = `${randomBytes(32).toString('base64')},${ENCRYPTION_KEY}`;
+    expect(await answerUnder(rotated, 'rotated', body)).toMatchObject({
+      status: 201,
+      body: { id },
+    });
+  });
 });
 
 test('a write whose process died can be repeated after fifteen seconds', async () => {

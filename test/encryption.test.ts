@@ -46,6 +46,16 @@ test('during a rotation the new key writes and both are read; afterwards the old
   expect(() => after.decrypt(before, 'company', 'row')).toThrow(refused);
 });
 
+test('a fingerprint is that of its parts and of the oldest key', () => {
+  const of = (keys: Buffer[], ...parts: (string | Buffer)[]): string =>
+    createEncryption(keys).fingerprint(parts).toString('hex');
+  const print = of([OLD], 'a', Buffer.from('b'));
+  expect(print).toMatch(/^[0-9a-f]{64}$/);
+  expect(of([NEW, OLD], 'ab')).toBe(print);
+  expect(of([NEW], 'ab')).not.toBe(print);
+  expect(of([OLD], 'ac')).not.toBe(print);
+});
+
 test.each([[[]], [[randomBytes(16)]], [[NEW, randomBytes(31)]]])(
   'keys that are none are refused at the start (%#)',
   (keys) => {
