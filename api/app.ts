@@ -78,14 +78,15 @@ export function createApp(deps: ApiDeps, webhooks: WebhookReceiver): OpenAPIHono
   return app;
 }
 
-/** Request id, caller's address, the database and its keys, for everything that comes after. */
-function requestFacts({ config, db, encryption }: ApiDeps) {
+/** Request id, caller's address, and what is needed everywhere, for everything that comes after. */
+function requestFacts({ config, db, encryption, logger }: ApiDeps) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const requestId = requestIdOf(c.req.header('x-request-id'));
     c.set('requestId', requestId);
     c.set('ipAddress', callerAddress(c, config.TRUST_PROXY));
     c.set('db', db);
     c.set('encryption', encryption);
+    c.set('logger', logger);
     c.header('X-Request-Id', requestId);
     await next();
   });

@@ -1,3 +1,4 @@
+import type { HttpBindings } from '@hono/node-server';
 import type { Context } from 'hono';
 import type { Permission, Role } from '../domain/permissions';
 import { RegenteError } from '../domain/errors';
@@ -37,11 +38,14 @@ export type Actor =
   | { type: 'key'; id: string; companyId: string; permissions: readonly Permission[] };
 
 export interface AppEnv {
+  /** Of Node's server; without one, in tests of a single app, there are none. */
+  Bindings: Partial<HttpBindings>;
   Variables: {
     requestId: string;
     ipAddress: string;
     db: Database;
     encryption: Encryption;
+    logger: Logger;
     actor: Actor | undefined;
     /** The running write that an `Idempotency-Key` names; `write` completes it in the transaction of the effect. */
     idempotentWrite: WriteClaim | undefined;

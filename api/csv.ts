@@ -1,4 +1,8 @@
+import { once } from 'node:events';
 import { z } from '@hono/zod-openapi';
+import type { AppContext } from './context';
+import { loggable } from './errors';
+import { routeOf } from './request-log';
 
 /** `csv`: commas and decimal points; `excel-br`: as a Brazilian Excel opens it (byte order mark, semicolons, decimal commas). */
 export const CsvForm = z.enum(['csv', 'excel-br']);
@@ -16,32 +20,61 @@ const CHUNK_CHARS = 65_536;
 /** Spreadsheets take a cell that begins so for a formula, also with the full-width signs. */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
-/** Streams a table as fast as it is read and no faster; a reader who leaves ends the rows. */
+/**
+ * Streams a table as fast as it is read and no faster; a reader who leaves ends the rows. Where the rows fail, the stream
+ * fails once `onFailure` has been told, with an error that says nothing of theirs.
+ */
 export function csvStream<Row>(
   columns: readonly CsvColumn<Row>[],
   rows: AsyncIterable<Row> | Iterable<Row>,
   form: CsvForm,
+  onFailure: (error: unknown) => Promise<void>,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const lines = csvLines(columns, rows, form);
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      let text = '';
-      while (text.length < CHUNK_CHARS) {
-        const next = await lines.next();
-        if (next.done === true) {
-          if (text !== '') controller.enqueue(encoder.encode(text));
-          controller.close();
-          return;
-        }
-        text += next.value;
+      try {
+        const { text, isLast } = await nextChunk(lines);
+        if (text !== '') controller.enqueue(encoder.encode(text));
+        if (isLast) controller.close();
+      } catch (error) {
+        await onFailure(error);
+        controller.error(new Error('The file broke off.'));
       }
-      controller.enqueue(encoder.encode(text));
     },
     async cancel() {
       await lines.return(undefined);
     },
   });
+}
+
+async function nextChunk(
+  lines: AsyncGenerator<string, void>,
+): Promise<{ text: string; isLast: boolean }> {
+  let text = '';
+  while (text.length < CHUNK_CHARS) {
+    const next = await lines.next();
+    if (next.done === true) return { text, isLast: true };
+    text += next.value;
+  }
+  return { text, isLast: false };
+}
+
+/**
+ * Of an answer that fails after its status has gone out: logs it and breaks the connection off, by which the client sees
+ * that the file is not whole. The framework would print the error itself.
+ */
+export function breakOff(c: AppContext): (error: unknown) => Promise<void> {
+  return async (error) => {
+    const facts = { requestId: c.get('requestId'), route: routeOf(c) };
+    c.get('logger').error({ err: loggable(error), ...facts }, 'answer broke off');
+    const { outgoing } = c.env;
+    if (outgoing === undefined || outgoing.destroyed) return;
+    const closed = once(outgoing, 'close');
+    outgoing.destroy();
+    await closed;
+  };
 }
 
 /** Headers of an answer that is a CSV file to save. @param name of the file, without its ending */

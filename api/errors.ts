@@ -4,7 +4,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from '@hono/zod-openapi';
 import type { ZodError } from 'zod';
 import { RegenteError, type ErrorCode, type FieldError } from '../domain/errors';
-import { fromDatabase } from '../prisma/errors';
+import { fromDatabase, withoutDriverTexts } from '../prisma/errors';
 import type { Logger } from '../telemetry';
 import type { AppEnv } from './context';
 import { routeOf } from './request-log';
@@ -56,7 +56,7 @@ export function problemOf(
 ): PlainAnswer {
   const error = asRegenteError(thrown);
   if (error.code === 'INTERNAL' || error.code === 'CONFIGURATION')
-    logger.error({ err: thrown, requestId, route }, 'request failed');
+    logger.error({ err: loggable(thrown), requestId, route }, 'request failed');
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (error.retryAfterMs !== undefined)
     headers['Retry-After'] = String(Math.ceil(error.retryAfterMs / 1_000));
@@ -74,6 +74,9 @@ export function problemOf(
   });
   return { status, headers, body };
 }
+
+/** What may be logged of whatever was thrown: nothing of what drivers say about rows. */
+export const loggable = (thrown: unknown): unknown => withoutDriverTexts(fromDatabase(thrown));
 
 /** Answers with the problem. */
 export function answerError(thrown: unknown, c: Context<AppEnv>, logger: Logger): Response {

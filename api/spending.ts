@@ -4,7 +4,7 @@ import { SpendingFilter } from '../domain/spending.schema';
 import { spendingReport, type Spending as Row } from '../prisma/spending';
 import { withTenant } from '../prisma/tenant';
 import { actorOf, type ApiDeps } from './context';
-import { CsvForm, csvHeaders, csvStream, type CsvColumn } from './csv';
+import { breakOff, CsvForm, csvHeaders, csvStream, type CsvColumn } from './csv';
 import { createRouter, defineRoute } from './routes';
 
 const Spending = z
@@ -57,7 +57,7 @@ export function spendingRoutes({ db }: ApiDeps) {
     const { format, ...filter } = c.req.valid('query');
     const items = await withTenant(db, actorOf(c).companyId, (tx) => spendingReport(tx, filter));
     if (format !== 'json')
-      return c.body(csvStream(COLUMNS, items, format), 200, csvHeaders('gastos'));
+      return c.body(csvStream(COLUMNS, items, format, breakOff(c)), 200, csvHeaders('gastos'));
     const totals = {
       messages: items.reduce((sum, { messages }) => sum + messages, 0),
       amount: sumAmounts(items.map(({ amount }) => amount)),

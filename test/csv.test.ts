@@ -1,9 +1,13 @@
 import { setImmediate as oneTurn } from 'node:timers/promises';
 import { csvStream, type CsvCell, type CsvForm } from '../api/csv';
 
+const unfailing = async (error: unknown): Promise<void> => {
+  throw error;
+};
+
 async function csv(cells: CsvCell[], form: CsvForm = 'csv'): Promise<string> {
   const columns = cells.map((cell, index) => ({ header: `c${index}`, cell: () => cell }));
-  const bytes = await new Response(csvStream(columns, [null], form)).arrayBuffer();
+  const bytes = await new Response(csvStream(columns, [null], form, unfailing)).arrayBuffer();
   const [, line = ''] = Buffer.from(bytes)
     .toString('utf8')
     .split(/\r\n(.*)/s);
@@ -30,7 +34,7 @@ test('separators, quotes and line breaks stay inside their cell', async () => {
 });
 
 test('the Brazilian form begins with one byte order mark', async () => {
-  const stream = csvStream([{ header: 'a', cell: () => 'b' }], [1], 'excel-br');
+  const stream = csvStream([{ header: 'a', cell: () => 'b' }], [1], 'excel-br', unfailing);
   const bytes = Buffer.from(await new Response(stream).arrayBuffer());
   expect(bytes.toString('utf8')).toBe('\ufeffa\r\nb\r\n');
 });
@@ -49,7 +53,8 @@ test('rows are read as they are wanted, and no more when the reader leaves', asy
     }
   }
   const wide = 'x'.repeat(10_000);
-  const reader = csvStream([{ header: 'a', cell: () => wide }], endless(), 'csv').getReader();
+  const columns = [{ header: 'a', cell: () => wide }];
+  const reader = csvStream(columns, endless(), 'csv', unfailing).getReader();
   await reader.read();
   // Each row takes a turn of the event loop, so that this is enough for a reader that does not wait.
   for (let turns = 0; turns < 1_000; turns += 1) await oneTurn();
@@ -63,6 +68,13 @@ test('rows that fail make the stream fail, so that nobody takes a part for the w
     yield 1;
     throw new Error('gone');
   }
-  const stream = csvStream([{ header: 'a', cell: (row) => row }], broken(), 'csv');
-  await expect(new Response(stream).text()).rejects.toThrow('gone');
+  const told: unknown[] = [];
+  const stream = csvStream(
+    [{ header: 'a', cell: (row) => row }],
+    broken(),
+    'csv',
+    async (error) => void told.push(error),
+  );
+  await expect(new Response(stream).text()).rejects.toThrow('The file broke off.');
+  expect(told).toEqual([new Error('gone')]);
 });

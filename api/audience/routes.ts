@@ -10,7 +10,7 @@ import { listRejects } from '../../prisma/audiences/rejects';
 import { summarizeAudience } from '../../prisma/audiences/summary';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
-import { CsvForm, csvHeaders, csvStream } from '../csv';
+import { breakOff, CsvForm, csvHeaders, csvStream } from '../csv';
 import { pageBy, pageOf, PageQuery } from '../paging';
 import { createRouter, defineRoute, IdParam, json } from '../routes';
 import {
@@ -202,6 +202,10 @@ function rejectRoutes({ db }: ApiDeps) {
       // Before the first byte, so that what is not there is a 404 and not a broken file.
       await withTenant(db, companyId, (tx) => readAudience(tx, actor, id));
       const rows = allRejects(db, companyId, actor, id, { reason });
-      return c.body(csvStream(REJECT_COLUMNS, rows, format), 200, csvHeaders('recusados'));
+      return c.body(
+        csvStream(REJECT_COLUMNS, rows, format, breakOff(c)),
+        200,
+        csvHeaders('recusados'),
+      );
     });
 }

@@ -16,7 +16,7 @@ import {
 import type { BlocklistEntry as EntryRow } from '../../prisma/generated/client';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
-import { CsvForm, csvHeaders, csvStream } from '../csv';
+import { breakOff, CsvForm, csvHeaders, csvStream } from '../csv';
 import { page, pageArgs, pageOf, PageQuery } from '../paging';
 import { createRouter, defineRoute, IdParam, json, jsonBody } from '../routes';
 import { write } from '../write';
@@ -139,7 +139,7 @@ function blocklistFiles(deps: ApiDeps) {
   return createRouter()
     .openapi(exportCsv, (c) => {
       const rows = allBlocklistEntries(db, actorOf(c).companyId);
-      const csv = csvStream(BLOCKLIST_COLUMNS, rows, c.req.valid('query').format);
+      const csv = csvStream(BLOCKLIST_COLUMNS, rows, c.req.valid('query').format, breakOff(c));
       return c.body(csv, 200, csvHeaders('blocklist'));
     })
     .openapi(importCsv, async (c) => {

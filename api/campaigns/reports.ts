@@ -17,7 +17,7 @@ import type { Campaign } from '../../prisma/generated/client';
 import { refuseArchived } from '../../prisma/ledger-months';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
-import { CsvForm, csvHeaders, csvStream } from '../csv';
+import { breakOff, CsvForm, csvHeaders, csvStream } from '../csv';
 import { pageArgs, pageBy, pageOf, PageQuery, readPlace, writePlace } from '../paging';
 import { createRouter, defineRoute, IdParam, json, MAY_BE_ARCHIVED } from '../routes';
 import { reportColumns } from './report-columns';
@@ -174,7 +174,11 @@ export function reportRoutes({ db }: ApiDeps) {
       });
       const columns = reportColumns(campaign.agendamentoId, format === 'csv' ? null : timeZone);
       const rows = reportRows(db, campaign, filter);
-      return c.body(csvStream(columns, rows, format), 200, csvHeaders(fileName(campaign)));
+      return c.body(
+        csvStream(columns, rows, format, breakOff(c)),
+        200,
+        csvHeaders(fileName(campaign)),
+      );
     });
 }
 

@@ -1,0 +1,71 @@
+import { createListener } from '../api/listener';
+import { createLogger } from '../telemetry';
+import { openAudienceDesk, type AudienceDesk } from './support/audiences';
+import { query } from './support/database';
+import { listen, type Listening } from './support/listen';
+import { until } from './support/until';
+
+const SECRET = 'segredo-que-ninguem-le';
+
+let desk: AudienceDesk;
+beforeAll(async () => {
+  desk = await openAudienceDesk();
+});
+afterAll(() => desk.close());
+
+describe('what the database refuses with the values of a row', () => {
+  let server: Listening;
+  let lines: string[];
+  beforeAll(async () => {
+    const { adminUrl } = desk.api.database;
+    await query(
+      adminUrl,
+      `CREATE FUNCTION refuse(reason text) RETURNS boolean LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'not %', reason USING ERRCODE = '22012'; END $$`,
+    );
+    await query(
+      adminUrl,
+      'CREATE POLICY refused ON blocklist_entries AS RESTRICTIVE USING (refuse(reason))',
+    );
+    await query(
+      adminUrl,
+      `INSERT INTO blocklist_entries (company_id, phone, reason) VALUES ($1, '+5511987654321', $2)`,
+      [desk.tenant.companyId, SECRET],
+    );
+  });
+  beforeEach(async () => {
+    lines = [];
+    const logger = createLogger('error', 'test', { write: (line) => void lines.push(line) });
+    server = await listen(createListener({ ...desk.api.deps, logger }));
+  });
+  afterEach(() => server.close());
+
+  const get = (path: string): Promise<Response> =>
+    fetch(`${server.url}/v1/blocklist${path}`, {
+      headers: { authorization: `Bearer ${desk.tenant.director.token}`, 'x-request-id': 'r-1' },
+    });
+
+  const expectOneLine = async (route: string): Promise<void> => {
+    await until('it is logged', () => lines.length > 0);
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ requestId: 'r-1', route, err: expect.anything() }),
+    ]);
+    expect(lines.join()).not.toContain(SECRET);
+    expect(lines.join()).toContain('22012');
+  };
+
+  test('is logged without them', async () => {
+    expect((await get('')).status).toBe(500);
+    await expectOneLine('/v1/blocklist');
+  });
+
+  test('in the middle of a file breaks it off, and is logged once, by our logger', async () => {
+    const printed = [jest.spyOn(console, 'error'), jest.spyOn(console, 'info')];
+    await expect(get('/export.csv').then((response) => response.text())).rejects.toThrow();
+    await expectOneLine('/v1/blocklist/export.csv');
+    for (const print of printed) {
+      expect(print).not.toHaveBeenCalled();
+      print.mockRestore();
+    }
+  });
+});
