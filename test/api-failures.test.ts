@@ -1,6 +1,8 @@
+import { allRejects } from '../api/audience/rejects';
 import { createListener } from '../api/listener';
 import { createLogger } from '../telemetry';
-import { openAudienceDesk, type AudienceDesk } from './support/audiences';
+import { openAudienceDesk, phoneOf, type AudienceDesk } from './support/audiences';
+import { ok } from './support/campaigns';
 import { query } from './support/database';
 import { listen, type Listening } from './support/listen';
 import { until } from './support/until';
@@ -68,4 +70,27 @@ describe('what the database refuses with the values of a row', () => {
       print.mockRestore();
     }
   });
+});
+
+test('a file of rejects is of one audience, or breaks off', async () => {
+  const id = await desk.draft();
+  const file = ['telefone;nome', ...Array.from({ length: 5_500 }, () => '1;Ana')].join('\n');
+  const upload = () => ok(desk.put(id, `${file}\n${phoneOf(1)};Bia`));
+  await upload();
+  const { companyId, id: agentId, role } = desk.tenant.agent;
+  const { audience } = (await desk.get(id)).body;
+  const open = () =>
+    allRejects(desk.api.deps.db, companyId, { type: 'user', id: agentId, role }, id, {
+      audienceId: audience.id,
+    });
+  const readAll = async (rows: AsyncIterable<unknown>): Promise<number> => {
+    let count = 0;
+    for await (const _ of rows) count += 1;
+    return count;
+  };
+  expect(await readAll(open())).toBe(5_500);
+  const rows = open();
+  await rows.next();
+  await upload();
+  await expect(readAll(rows)).rejects.toMatchObject({ code: 'CONFLICT' });
 });

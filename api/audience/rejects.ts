@@ -35,7 +35,7 @@ export const REJECT_COLUMNS: readonly CsvColumn<AudienceReject>[] = [
 
 const PAGE_ROWS = 5_000;
 
-/** All of them, in pages of short transactions: a slow reader holds nothing. */
+/** All of them, in pages of short transactions: a slow reader holds nothing. Throws as `listRejects`. */
 export async function* allRejects(
   db: Database,
   companyId: string,

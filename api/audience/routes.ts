@@ -200,8 +200,9 @@ function rejectRoutes({ db }: ApiDeps) {
       const { id } = c.req.valid('param');
       const { format, reason } = c.req.valid('query');
       // Before the first byte, so that what is not there is a 404 and not a broken file.
-      await withTenant(db, companyId, (tx) => readAudience(tx, actor, id));
-      const rows = allRejects(db, companyId, actor, id, { reason });
+      const { audience } = await withTenant(db, companyId, (tx) => readAudience(tx, actor, id));
+      const filter = { reason, audienceId: audience?.id };
+      const rows = audience === null ? [] : allRejects(db, companyId, actor, id, filter);
       return c.body(
         csvStream(REJECT_COLUMNS, rows, format, breakOff(c)),
         200,
