@@ -155,9 +155,8 @@ function refuseForeignScopes(scopes: readonly Permission[], actor: UserActor): v
   }
 }
 
-function readExpiry(expiresAt: string | undefined): Date | null {
-  if (expiresAt === undefined) return null;
-  const expiry = new Date(expiresAt);
+function readExpiry(expiry: Date | undefined): Date | null {
+  if (expiry === undefined) return null;
   if (expiry.getTime() > Date.now()) return expiry;
   throw new RegenteError('VALIDATION', 'The key would have expired already.', {
     fields: [{ pointer: '/expiresAt', detail: 'must lie in the future' }],

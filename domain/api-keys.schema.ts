@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Instant } from './instants.schema';
 import { PERMISSIONS } from './permissions';
 import { plainText } from './plain-text.schema';
 import { QueryBoolean } from './query.schema';
@@ -11,7 +12,7 @@ export const ApiKeyInput = z.strictObject({
     .max(PERMISSIONS.length)
     .refine((scopes) => new Set(scopes).size === scopes.length, 'must not repeat a scope')
     .describe('At most what the person who makes it may do.'),
-  expiresAt: z.iso.datetime({ offset: true }).optional(),
+  expiresAt: Instant.optional(),
 });
 
 export const ApiKeyFilter = z.object({

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-
-const instant = z.iso.datetime({ offset: true }).optional();
+import { Instant } from './instants.schema';
 
 export const AuditLogFilter = z.object({
   actorId: z.uuid().optional(),
@@ -8,7 +7,7 @@ export const AuditLogFilter = z.object({
   entityType: z.string().max(100).optional(),
   entityId: z.string().max(100).optional(),
   action: z.string().max(100).optional().describe('`<entity>.<verb>`, as `wallet.create`.'),
-  createdFrom: instant.describe('The first instant.'),
-  createdUntil: instant.describe('The first instant that is too late.'),
+  createdFrom: Instant.optional().describe('The first instant.'),
+  createdUntil: Instant.optional().describe('The first instant that is too late.'),
 });
 export type AuditLogFilter = z.infer<typeof AuditLogFilter>;

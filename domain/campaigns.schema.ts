@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { CAMPAIGN_STATES } from './campaigns';
 import { BUDGET_POLICIES, THROTTLING_TYPES } from './campaign-settings';
 import { RECIPIENT_STATES, recipientStateOf } from './communications';
+import { Instant } from './instants.schema';
 import { plainText, SearchText, writtenText } from './plain-text.schema';
 import { QueryBoolean } from './query.schema';
 import { placeholderProblem } from './template-syntax';
 
-const Instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 const Seconds = z.number().min(0).max(86_400);
 const Time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day, as 08:00');
 const Reason = writtenText(500).trim().min(1);

@@ -69,10 +69,7 @@ export async function listAuditLogs(
   { createdFrom, createdUntil, ...filter }: AuditLogFilter,
   { after, ...page }: PageArgs,
 ): Promise<AuditLog[]> {
-  const createdAt = {
-    ...(createdFrom === undefined ? {} : { gte: new Date(createdFrom) }),
-    ...(createdUntil === undefined ? {} : { lt: new Date(createdUntil) }),
-  };
+  const createdAt = { gte: createdFrom, lt: createdUntil };
   return tx.auditLog.findMany({ where: { ...after, ...filter, createdAt }, ...page });
 }
 

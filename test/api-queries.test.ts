@@ -108,6 +108,26 @@ test('the document says of each parameter what its route takes', async () => {
   expect(wrong).toEqual([]);
 });
 
+test('an instant that no database keeps is refused, and those beside it are not', async () => {
+  const refused = [
+    '0000-01-01T00:00:00Z',
+    '0001-01-01T00:00:00+01:00',
+    '9999-12-31T23:59:59-01:00',
+  ];
+  const taken = ['0001-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z', '0000-12-31T23:30:00-01:00'];
+  let instants = 0;
+  const wrong = await eachParameter(async (route, { name, schema }) => {
+    if (schema.format !== 'date-time') return undefined;
+    instants += 1;
+    const statusOf = async (value: string): Promise<number> =>
+      (await ask(route, `${name}=${encodeURIComponent(value)}`)).status;
+    const statuses = await Promise.all([...refused, ...taken].map(statusOf));
+    return statuses.join() === '400,400,400,200,200,200' ? undefined : statuses.join();
+  });
+  expect(wrong).toEqual([]);
+  expect(instants).toBeGreaterThan(3);
+});
+
 /** As much of JSON Schema as the parameters use. */
 function allows(schema: QueryParameter['schema'], value: string): boolean {
   if (schema.anyOf !== undefined) return schema.anyOf.some((one) => allows(one, value));
