@@ -6,7 +6,7 @@ import { withTenant } from '../prisma/tenant';
 import { auditOf } from './support/audit';
 import { startTestApi, type TestApi } from './support/api';
 import { ok, startCampaigner, type Campaigner } from './support/campaigns';
-import { query, withClient } from './support/database';
+import { withClient } from './support/database';
 import { until } from './support/until';
 
 /*
@@ -142,72 +142,6 @@ test('managers control what they see, agents nothing', async () => {
   await ok(own.call('POST', `/${id}/approve`, own.approver));
   expect((await own.call('POST', `/${id}/pause`, agent)).status).toBe(403);
   expect((await own.call('POST', `/${id}/pause`, manager)).status).toBe(200);
-});
-
-test('a stream of events reads nothing more once its client has gone', async () => {
-  const id = await own.draft();
-  /** How long ago the API has asked the database for anything. */
-  const quietForMs = async (): Promise<number> => {
-    const [row] = await query<{ ms: number }>(
-      api.database.adminUrl,
-      `SELECT extract(epoch FROM clock_timestamp() - max(query_start))::float8 * 1000 AS ms FROM pg_stat_activity
-        WHERE datname = current_database() AND usename <> current_user`,
-    );
-    return row?.ms ?? 0;
-  };
-  const leaving = new AbortController();
-  const response = await fetch(`${api.url}/v1/campaigns/${id}/events`, {
-    headers: { authorization: `Bearer ${own.approver.token}` },
-    signal: leaving.signal,
-  });
-  const chunk = await response.body?.getReader().read();
-  expect(Buffer.from(chunk?.value ?? []).toString()).toMatch(
-    /^event: progress\ndata: \{"state":"DRAFT"/,
-  );
-  await until('it reads again', async () => (await quietForMs()) > 500);
-  await until('it has read again', async () => (await quietForMs()) < 300);
-  leaving.abort();
-  await until('it reads no more', async () => (await quietForMs()) > 2_500, 8_000);
-});
-
-describe('a stream of events ends within seconds', () => {
-  /** Opens a stream, waits for its first event, changes something, and answers once the stream has ended. */
-  async function endsAfter(as: { token: string }, change: () => Promise<unknown>): Promise<number> {
-    const id = await own.draft();
-    const response = await fetch(`${api.url}/v1/campaigns/${id}/events`, {
-      headers: { authorization: `Bearer ${as.token}` },
-      signal: AbortSignal.timeout(20_000),
-    });
-    const reader = response.body?.getReader();
-    expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toContain('DRAFT');
-    await change();
-    const changedAt = Date.now();
-    while ((await reader?.read())?.done === false);
-    const again = await own.call('GET', `/${id}/events`, as);
-    expect([401, 403, 404]).toContain(again.status);
-    return Date.now() - changedAt;
-  }
-  test('when the person logs out', async () => {
-    const person = await api.person(own.tenant.companyId, 'DIRECTOR');
-    const logOut = () => api.request('DELETE', '/v1/sessions/current', { as: person });
-    expect(await endsAfter(person, logOut)).toBeLessThan(5_000);
-  });
-
-  test('when the API key is revoked', async () => {
-    const key = await api.key(own.tenant.director, ['campaigns:read']);
-    const revoke = () =>
-      api.request('DELETE', `/v1/api-keys/${key.id}`, { as: own.tenant.director });
-    expect(await endsAfter(key, revoke)).toBeLessThan(5_000);
-  });
-
-  test('when the person may no longer see the campaign', async () => {
-    const person = await api.person(own.tenant.companyId, 'DIRECTOR');
-    const demote = () =>
-      withTenant(api.deps.db, own.tenant.companyId, (tx) =>
-        tx.user.update({ where: { id: person.id }, data: { role: 'AGENT' } }),
-      );
-    expect(await endsAfter(person, demote)).toBeLessThan(5_000);
-  });
 });
 
 test('progress of a million people is read from their 2,000 batches alone, without the ledger or the audience', async () => {

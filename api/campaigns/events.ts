@@ -9,6 +9,7 @@ import { withTenant } from '../../prisma/tenant';
 import { actorNow } from '../auth';
 import { actorOf, type Actor, type ApiDeps } from '../context';
 import { createRouter, defineRoute, IdParam } from '../routes';
+import { cutUnread } from '../unread';
 import { iso } from './show';
 import { showProgress, type Progress } from './show-progress';
 import { tags } from './verbs';
@@ -22,8 +23,8 @@ const events = defineRoute('campaigns:read', {
   description:
     'Server-sent events. `progress` carries the progress of the campaign, at once and then every second while it changes; ' +
     '`end` follows when it has ended. A stream ends by itself after a quarter of an hour, and within seconds when the ' +
-    'token is revoked or the campaign may no longer be seen; a client then comes back, and nothing is missed, because ' +
-    'every event is the whole progress.',
+    'token is revoked, the campaign may no longer be seen or this process is to end; a client then comes back, and ' +
+    'nothing is missed, because every event is the whole progress. Whoever reads nothing for a minute is cut off.',
   request: { params: IdParam },
   responses: {
     200: { description: 'Events', content: { 'text/event-stream': { schema: z.string() } } },
@@ -36,10 +37,12 @@ const HEARTBEAT_MS = 15_000;
 const RETRY_MS = 2_000;
 /** So that clients spread over the processes again after one of them was replaced. */
 const LONGEST_MS = 15 * 60_000;
+/** Some heartbeats long: only whoever does not take them in is still owed one then. */
+const UNREAD_MS = 60_000;
 
 type Shown = z.infer<typeof Progress>;
 
-export function eventRoutes({ db, logger }: ApiDeps) {
+export function eventRoutes({ db, logger, isDraining = () => false }: ApiDeps) {
   return createRouter().openapi(events, async (c) => {
     const { id } = c.req.valid('param');
     const readAs = (actor: Actor): Promise<Shown> =>
@@ -51,11 +54,14 @@ export function eventRoutes({ db, logger }: ApiDeps) {
     const read = async (): Promise<Shown> => readAs(await actorNow(db, c, 'campaigns:read'));
     // Before the first byte, so that what is not there is a 404 and not a broken stream.
     const first = await readAs(actorOf(c));
+    cutUnread(c, UNREAD_MS);
     // Proxies would keep the events back until there are many.
     c.header('X-Accel-Buffering', 'no');
+    const endsAt = Date.now() + LONGEST_MS;
+    const mustEnd = (): boolean => isDraining() || Date.now() >= endsAt;
     return streamSSE(c, async (stream) => {
       try {
-        await streamProgress(stream, first, read);
+        await streamProgress(stream, first, { read, mustEnd });
       } catch (error) {
         // The client comes back and is told in the usual way what is wrong.
         logger.info({ err: error, campaignId: id }, 'a stream of events ended early');
@@ -64,16 +70,15 @@ export function eventRoutes({ db, logger }: ApiDeps) {
   });
 }
 
-/** Ends with the campaign, with the client, or after the longest time. */
+/** Ends with the campaign, with the client, or when it must. */
 async function streamProgress(
   stream: SSEStreamingApi,
   first: Shown,
-  read: () => Promise<Shown>,
+  { read, mustEnd }: { read: () => Promise<Shown>; mustEnd: () => boolean },
 ): Promise<void> {
   const gone = new AbortController();
   const { signal } = gone;
   stream.onAbort(() => gone.abort());
-  const endsAt = Date.now() + LONGEST_MS;
   let shown = first;
   let sent = '';
   let sentAt = 0;
@@ -87,10 +92,9 @@ async function streamProgress(
       sentAt = Date.now();
     }
     if (isTerminal(shown.state)) return stream.writeSSE({ event: 'end', data: shown.state });
-    if (Date.now() >= endsAt) return;
     const readAt = Date.now();
     await sleep(EVERY_MS, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
+    if (signal.aborted || mustEnd()) return;
     shown = withPresentRate(await read(), shown, Date.now() - readAt);
   }
 }
