@@ -34,7 +34,7 @@ async function processing(): Promise<{ id: string; executionId: string }> {
 }
 
 /** Takes people for calls as a worker does that is then never heard of again. */
-async function mark(executionId: string): Promise<MarkResult> {
+async function mark(executionId: string, leaseMs = LEASE_MS): Promise<MarkResult> {
   const ref = { companyId: own.tenant.companyId, executionId };
   const claim = await claimBatch(api.deps.db, ref, 0, 0);
   if (claim.outcome !== 'claimed') throw new Error(`not claimed: ${claim.outcome}`);
@@ -42,7 +42,7 @@ async function mark(executionId: string): Promise<MarkResult> {
   return markPeople(api.deps.db, batch, {
     markId: randomUUID(),
     limit: 5,
-    leaseMs: LEASE_MS,
+    leaseMs,
     credentialVersion: 1,
     closedZones: [],
     badRow: false,
@@ -120,6 +120,18 @@ describe('a pause with no worker alive', () => {
     expect([second.status, second.body]).toEqual([200, first.body]);
     expect((await own.call('GET', `/${id}`, own.approver)).body.state).toBe('PROCESSING');
   });
+});
+
+test('a pause that was answered "not yet" is waited for again by its repetition with the same Idempotency-Key', async () => {
+  const { id, executionId } = await processing();
+  await mark(executionId, 7_000);
+  const headers = { 'idempotency-key': randomUUID() };
+  const pause = () => own.call('POST', `/${id}/pause`, own.approver, undefined, headers);
+  const first = await pause();
+  expect([first.status, first.body.state]).toEqual([202, 'PAUSING']);
+  const second = await pause();
+  expect([second.status, second.body.state]).toEqual([200, 'PAUSED']);
+  expect(await pause()).toMatchObject({ status: 200, body: second.body });
 });
 
 async function untilState(id: string, state: string): Promise<void> {

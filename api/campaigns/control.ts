@@ -28,7 +28,8 @@ const pause = defineRoute(
     summary: 'Pause a campaign',
     description:
       'Answers 200 once it is PAUSED: from then on no call of this campaign begins. Works with no worker alive. ' +
-      'A 202 says that a call may still begin; asking again waits for the same pause, and of a paused campaign is answered so.',
+      'A 202 says that a call may still begin; asking again, also with the same Idempotency-Key, waits for the same ' +
+      'pause, and of a paused campaign is answered so.',
     request,
     responses: {
       200: json(StateAnswer, 'PAUSED'),
@@ -89,9 +90,10 @@ export function controlRoutes(deps: ApiDeps) {
       await endPause(c, deps, begun);
       const { companyId } = actorOf(c);
       const now = await withTenant(db, companyId, (tx) => readState(tx, id));
+      // Not remembered: whoever asks again, with the same key too, waits for the same pause.
+      if (now.state === 'PAUSING') return c.json(now, 202);
       // Somebody may have cancelled it meanwhile.
-      const isUnderWay = ['PAUSING', 'CANCELLING', 'FAILING'].includes(now.state);
-      const status = isUnderWay ? 202 : 200;
+      const status = now.state === 'CANCELLING' || now.state === 'FAILING' ? 202 : 200;
       // Remembered last, so that a repetition is answered with what the first one came to.
       const answer = await write(c, db, status, () => Promise.resolve(now));
       return c.json(answer, status);
