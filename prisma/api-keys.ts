@@ -79,15 +79,22 @@ export async function revokeApiKeysOf(tx: TenantTx, userId: string): Promise<num
   return count;
 }
 
-/** Takes from this person's keys what their new role does not have; a key without scopes ends. */
+/** A key that a new role of its maker has changed; without scopes it has ended. */
+export interface NarrowedKey {
+  id: string;
+  scopes: string[];
+}
+
+/** Takes from this person's keys what their new role does not have, and answers which; a key without scopes ends. */
 export async function narrowApiKeysOf(
   tx: TenantTx,
   userId: string,
   permissions: readonly Permission[],
-): Promise<void> {
-  await tx.$executeRaw`
+): Promise<NarrowedKey[]> {
+  return tx.$queryRaw<NarrowedKey[]>`
     UPDATE api_keys SET updated_at = now(),
         scopes = ARRAY(SELECT s FROM unnest(scopes) s WHERE s = ANY (${[...permissions]}::text[])),
         revoked_at = CASE WHEN scopes && ${[...permissions]}::text[] THEN NULL ELSE now() END
-      WHERE created_by = ${userId}::uuid AND revoked_at IS NULL`;
+      WHERE created_by = ${userId}::uuid AND revoked_at IS NULL AND NOT scopes <@ ${[...permissions]}::text[]
+      RETURNING id, scopes`;
 }

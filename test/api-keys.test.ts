@@ -73,6 +73,26 @@ test('scopes are a part of what its maker may do', async () => {
   expect(admins.status).toBe(400);
 });
 
+test('the audit of a demotion says which keys it has narrowed and ended', async () => {
+  const person = await api.person(api.first.companyId, 'DIRECTOR');
+  const narrowed = await api.key(person, ['wallets:read', 'wallets:write']);
+  const ended = await api.key(person, ['users:write']);
+  await api.key(person, ['wallets:read']);
+  await api.request('PATCH', `/v1/users/${person.id}`, {
+    as: api.first.director,
+    body: { role: 'AGENT' },
+  });
+  const [line] = await auditOf(api.deps.db, api.first.companyId, person.id);
+  const { after } = line!.changes as { after: { narrowedKeys: { id: string }[] } };
+  const byId = new Map(after.narrowedKeys.map((key) => [key.id, key]));
+  expect(byId).toEqual(
+    new Map([
+      [narrowed.id, { id: narrowed.id, scopes: ['wallets:read'] }],
+      [ended.id, { id: ended.id, scopes: [] }],
+    ]),
+  );
+});
+
 test.each([
   [{ scopes: [] }, '/scopes'],
   [{ scopes: ['wallets:read', 'wallets:read'] }, '/scopes'],

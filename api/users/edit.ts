@@ -1,7 +1,7 @@
 import { ROLE_PERMISSIONS } from '../../domain/permissions';
 import { refuseHigherRole, refuseSelf, refuseSuperior, type UserEditor } from '../../domain/users';
 import type { UserPatch } from '../../domain/users.schema';
-import { narrowApiKeysOf, roleBehindKey } from '../../prisma/api-keys';
+import { narrowApiKeysOf, roleBehindKey, type NarrowedKey } from '../../prisma/api-keys';
 import type { TenantTx } from '../../prisma/tenant';
 import { refuseLastLeader, updateUser, type Person } from '../../prisma/users';
 import { retireTokens } from '../../prisma/verification-tokens';
@@ -14,21 +14,25 @@ export async function editorOf(tx: TenantTx, actor: Actor): Promise<UserEditor> 
   return { id: actor.id, role: role === null || role === 'ADMIN' ? 'DIRECTOR' : role };
 }
 
-/** Changes a person's fields; tokens that went to an old address and keys beyond a new role lose their effect. */
+/**
+ * Changes a person's fields; tokens that went to an old address and keys beyond a new role lose their effect.
+ * Answers the person, and the keys that are not what they were.
+ */
 export async function editUser(
   tx: TenantTx,
   editor: UserEditor,
   before: Person,
   patch: UserPatch,
-): Promise<Person> {
+): Promise<{ after: Person; narrowedKeys: NarrowedKey[] }> {
+  let narrowedKeys: NarrowedKey[] = [];
   const { id, role, email } = before;
   refuseSuperior(editor, before);
   if (patch.role !== undefined && patch.role !== role) {
     refuseHigherRole(editor, patch.role);
     refuseSelf(editor, id, 'changes the role of');
     await refuseLastLeader(tx, before);
-    await narrowApiKeysOf(tx, id, ROLE_PERMISSIONS[patch.role]);
+    narrowedKeys = await narrowApiKeysOf(tx, id, ROLE_PERMISSIONS[patch.role]);
   }
   if (patch.email !== undefined && patch.email !== email) await retireTokens(tx, id);
-  return updateUser(tx, id, patch);
+  return { after: await updateUser(tx, id, patch), narrowedKeys };
 }

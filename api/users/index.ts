@@ -102,8 +102,13 @@ function directoryRoutes(deps: ApiDeps) {
       const { id } = c.req.valid('param');
       const user = await write(c, db, 200, async (tx, audit) => {
         const before = await lockUser(tx, id);
-        const after = await editUser(tx, await editorOf(tx, actor), before, c.req.valid('json'));
-        await audit({ action: 'user.update', entityType: 'user', entityId: id, before, after });
+        const editor = await editorOf(tx, actor);
+        const { after, narrowedKeys } = await editUser(tx, editor, before, c.req.valid('json'));
+        const line = { action: 'user.update', entityType: 'user', entityId: id, before };
+        await audit({
+          ...line,
+          after: narrowedKeys.length > 0 ? { ...after, narrowedKeys } : after,
+        });
         return showUser(after);
       });
       return c.json(user, 200);
