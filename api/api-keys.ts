@@ -1,10 +1,12 @@
 import { z } from '@hono/zod-openapi';
 import { ApiKeyFilter, ApiKeyInput } from '../domain/api-keys.schema';
 import { RegenteError } from '../domain/errors';
-import { KEY_SCOPES, PERMISSIONS, type Permission } from '../domain/permissions';
+import { KEY_SCOPES, PERMISSIONS, ROLE_PERMISSIONS, type Permission } from '../domain/permissions';
 import { createApiKey, getApiKey, listApiKeys, revokeApiKey } from '../prisma/api-keys';
 import type { ApiKey as ApiKeyRow } from '../prisma/generated/client';
-import { withTenant } from '../prisma/tenant';
+import { withTenant, type TenantTx } from '../prisma/tenant';
+import { lockUser } from '../prisma/users';
+import { refuseWithout } from './auth';
 import { actorOf, userOf, type ApiDeps, type UserActor } from './context';
 import { page, pageArgs, pageOf, PageQuery } from './paging';
 import { createRouter, defineRoute, IdParam, json, jsonBody } from './routes';
@@ -93,12 +95,12 @@ export function apiKeyRoutes({ db }: ApiDeps) {
       const actor = makerOf(userOf(c));
       const { name, scopes, expiresAt } = c.req.valid('json');
       const expiry = readExpiry(expiresAt);
-      refuseForeignScopes(scopes, actor);
       const made = await write(
         c,
         db,
         201,
         async (tx, audit) => {
+          refuseForeignScopes(scopes, await permissionsNow(tx, actor));
           const owner = { companyId: actor.companyId, createdBy: actor.id };
           const { key, row } = await createApiKey(tx, {
             ...owner,
@@ -142,9 +144,23 @@ function makerOf(actor: UserActor): UserActor {
   );
 }
 
-function refuseForeignScopes(scopes: readonly Permission[], actor: UserActor): void {
+/**
+ * What the maker may do, which stays so until the transaction ends: a demotion at this moment is waited for, or finds
+ * the new key among theirs. Throws FORBIDDEN for whoever may make no keys any more.
+ */
+async function permissionsNow(tx: TenantTx, { id }: UserActor): Promise<readonly Permission[]> {
+  const { role, status } = await lockUser(tx, id);
+  const permissions = status === 'ACTIVE' ? ROLE_PERMISSIONS[role] : [];
+  refuseWithout({ permissions }, 'keys:manage');
+  return permissions;
+}
+
+function refuseForeignScopes(
+  scopes: readonly Permission[],
+  permissions: readonly Permission[],
+): void {
   const fields = scopes.flatMap((scope, index) =>
-    actor.permissions.includes(scope) && KEY_SCOPES.includes(scope)
+    permissions.includes(scope) && KEY_SCOPES.includes(scope)
       ? []
       : [{ pointer: `/scopes/${index}`, detail: 'is not a permission that you can give away' }],
   );

@@ -103,7 +103,11 @@ export function requirePermission(permission: Permission) {
   });
 }
 
-function refuseWithout({ permissions }: Actor, permission: Permission): void {
+/** Throws FORBIDDEN for whoever lacks the permission. */
+export function refuseWithout(
+  { permissions }: Pick<Actor, 'permissions'>,
+  permission: Permission,
+): void {
   if (permissions.includes(permission)) return;
   throw new RegenteError(
     'FORBIDDEN',

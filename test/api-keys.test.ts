@@ -1,7 +1,8 @@
 import { KEY_SCOPES } from '../domain/permissions';
 import { startTestApi, type Answer, type TestApi, type TestPerson } from './support/api';
 import { auditOf } from './support/audit';
-import { query } from './support/database';
+import { query, withClient } from './support/database';
+import { until } from './support/until';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -91,6 +92,25 @@ test('the audit of a demotion says which keys it has narrowed and ended', async 
       [ended.id, { id: ended.id, scopes: [] }],
     ]),
   );
+});
+
+test('nobody who is demoted at this moment keeps a key with more than the new role', async () => {
+  const person = await api.person(api.first.companyId, 'DIRECTOR');
+  await withClient(api.database.adminUrl, async (demoting) => {
+    await demoting.query('BEGIN');
+    await demoting.query(`UPDATE users SET role = 'AGENT' WHERE id = $1`, [person.id]);
+    let isAnswered = false;
+    const made = create({ scopes: ['users:write'] }, {}, person).finally(() => {
+      isAnswered = true;
+    });
+    const waits = async (): Promise<boolean> => {
+      const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      return isAnswered || (await query(api.database.adminUrl, sql)).length > 0;
+    };
+    await until('it waits for the demotion', waits);
+    await demoting.query('COMMIT');
+    expect(await made).toMatchObject({ status: 403, body: { permission: 'keys:manage' } });
+  });
 });
 
 test.each([
