@@ -5,18 +5,20 @@ import type { Database } from '../prisma/client';
 import { lookupApiKey, lookupCompany, lookupSession } from '../prisma/sessions';
 import { API_KEY_PREFIX, hashToken, SESSION_PREFIX } from '../prisma/tokens';
 import { actorOf, userOf, type Actor, type ApiDeps, type AppContext, type AppEnv } from './context';
+import { addressBlock } from './login-limits';
 import { createRequestLimiter } from './rate-limit';
 
 /**
  * Finds out who asks and counts the request against their limit. A wrong token is refused here; no token at all is
- * left to the route. Requests of nobody in particular are counted by address.
+ * left to the route. Requests of nobody in particular are counted by address, and only after the look at the token:
+ * whoever has a good one is not shut out by the guesses of somebody behind the same address.
  */
 export function authenticate({ db, config }: ApiDeps) {
   const limiter = createRequestLimiter(config.API_REQUESTS_PER_MINUTE);
   return createMiddleware<AppEnv>(async (c, next) => {
     const header = c.req.header('authorization');
     const owner = header === undefined ? undefined : await resolveActor(db, header);
-    limiter.take(c, owner?.id ?? `address:${c.get('ipAddress')}`);
+    limiter.take(c, owner?.id ?? `address:${addressBlock(c.get('ipAddress'))}`);
     if (header !== undefined && owner === undefined) throw unknownToken();
     c.set('actor', owner === undefined ? undefined : await inCompanyOf(db, c, owner));
     await next();

@@ -50,4 +50,9 @@ test('wrong tokens are counted by address', async () => {
     expect((await guess(index, '10.0.0.9')).status).toBe(401);
   expect((await guess(99, '10.0.0.9')).status).toBe(429);
   expect((await guess(99, '10.0.0.10')).status).toBe(401);
+  // Whoever has one address of a /64 has them all.
+  for (let index = 0; index < LIMIT; index += 1)
+    expect((await guess(index, `2001:db8::${index + 1}`)).status).toBe(401);
+  expect((await guess(99, '2001:db8::ffff')).status).toBe(429);
+  expect((await guess(99, '2001:db8:0:1::1')).status).toBe(401);
 });
