@@ -195,3 +195,18 @@ test('a moment is refused where it cannot be meant, and of another field never f
   );
   await ok(change({ name: 'Mais um' }));
 });
+
+test('an agent who submits a colleague’s draft is told that it is not there, and nothing of it is touched', async () => {
+  const id = await own.draft();
+  const assessed = () =>
+    query(
+      api.database.adminUrl,
+      'SELECT assessed_with FROM audiences WHERE campaign_id = $1 AND assessed_with IS NOT NULL',
+      [id],
+    );
+  expect(await assessed()).toEqual([]);
+  expect((await own.call('POST', `/${id}/submit`, own.tenant.agent)).status).toBe(404);
+  expect(await assessed()).toEqual([]);
+  await ok(own.call('POST', `/${id}/submit`, own.tenant.director));
+  expect(await assessed()).toHaveLength(1);
+});

@@ -7,6 +7,8 @@ import {
   type DispatchShape,
 } from '../../prisma/campaigns/approval';
 import type { CampaignChange } from '../../prisma/campaigns';
+import { getCampaign } from '../../prisma/campaigns/scope';
+import { withTenant } from '../../prisma/tenant';
 import type { CampaignState } from '../../domain/campaigns';
 import { actorOf, type ApiDeps } from '../context';
 import { createRouter, defineRoute, IdParam, json, jsonBody, optionalBody } from '../routes';
@@ -64,6 +66,8 @@ export function approvalRoutes(deps: ApiDeps) {
     .openapi(submit, async (c) => {
       const actor = actorOf(c);
       const { id } = c.req.valid('param');
+      // Before the work on an audience: who does not see the campaign is told so, and starts nothing.
+      await withTenant(db, actor.companyId, (tx) => getCampaign(tx, actor, id));
       await ensureAssessed(db, actor.companyId, id);
       const campaign = await write(c, db, 200, async (tx, audit) => {
         const change = await submitCampaign(tx, actor, id);
