@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createMiddleware } from 'hono/factory';
-import { routePath } from 'hono/route';
+import { matchedRoutes } from 'hono/route';
 import type { Logger } from '../telemetry';
 import { httpRequestSeconds } from '../telemetry/metrics';
 import { TRACE_HEADER, traced } from '../telemetry/traces';
@@ -91,8 +91,7 @@ export function traceRequest(
   });
 }
 
-/** The pattern of the route that has answered; `none` where there is no such route. */
+/** The pattern of the route that was asked, be it refused before it was reached; `none` where there is no such route. */
 export function routeOf(c: AppContext): string {
-  const pattern = routePath(c);
-  return pattern.endsWith('*') ? 'none' : pattern;
+  return matchedRoutes(c).find(({ path }) => !path.endsWith('*'))?.path ?? 'none';
 }

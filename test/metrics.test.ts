@@ -68,6 +68,7 @@ describe('requests', () => {
     await api.request('POST', '/v1/webhooks/sandbox/very-secret-token');
     await api.request('GET', `/nowhere/${id}`);
     await api.request('GET', '/v1/campaigns');
+    await api.request('GET', '/v1/wallets', { as: { token: `rgs_${'0'.repeat(43)}` } });
     const text = await metricsText();
     const count = (method: string, route: string, status: string): number | undefined =>
       valueOf(text, 'regente_http_request_duration_seconds_count', { method, route, status });
@@ -75,6 +76,7 @@ describe('requests', () => {
     expect(count('GET', '/v1/campaigns', '2xx')).toBe(1);
     expect(count('GET', '/v1/campaigns', '4xx')).toBe(1);
     expect(count('POST', '/v1/webhooks/:provider/:token', '4xx')).toBe(1);
+    expect(count('GET', '/v1/wallets', '4xx')).toBe(1);
     expect(count('GET', 'none', '4xx')).toBe(1);
     expect(text).not.toMatch(/secret|0197a3c4/);
   });
