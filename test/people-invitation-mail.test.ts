@@ -20,7 +20,7 @@ async function invite(api: TestApi, email: string) {
   const as = api.first.director;
   const body = { name: 'Lia', email, role: 'AGENT' };
   const first = await api.request('POST', '/v1/users', { as, body });
-  const again = await api.request('POST', `/v1/users/${first.body.id}/invitation`, { as });
+  const again = await api.request('POST', `/v1/users/${first.body.id}/invite`, { as });
   return { first, again };
 }
 

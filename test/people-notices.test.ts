@@ -153,7 +153,7 @@ describe('an invitation', () => {
 
   test('that was replaced by a newer one is not sent', async () => {
     const person = await invite();
-    await api.request('POST', `/v1/users/${person.userId}/invitation`, { as: api.first.director });
+    await api.request('POST', `/v1/users/${person.userId}/invite`, { as: api.first.director });
     expect(await toTheEnd(person)).toMatchObject({ outcome: 'skipped' });
     expect(await ledger(person)).toEqual([
       expect.objectContaining({ state: 'skipped', reason: 'not_needed' }),

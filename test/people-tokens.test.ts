@@ -112,7 +112,7 @@ describe('an invitation', () => {
   test('ends when it is sent again', async () => {
     const person = await invite();
     const old = await tokenFor(person, 'invitation');
-    const again = await api.request('POST', `/v1/users/${person.id}/invitation`, {
+    const again = await api.request('POST', `/v1/users/${person.id}/invite`, {
       as: api.first.director,
     });
     expect(again.status).toBe(202);
@@ -120,7 +120,7 @@ describe('an invitation', () => {
     const open = (await tokens(person.id)).filter((token) => token['used_at'] === null);
     expect(open).toEqual([expect.objectContaining({ topic: 'notice' })]);
     await accept(await tokenFor(person, 'invitation'));
-    const late = await api.request('POST', `/v1/users/${person.id}/invitation`, {
+    const late = await api.request('POST', `/v1/users/${person.id}/invite`, {
       as: api.first.director,
     });
     expect(late.body).toMatchObject({ status: 409, state: 'ACTIVE', allowedFrom: ['INVITED'] });

@@ -35,7 +35,7 @@ const activate = defineRoute('users:write', {
 });
 const invite = defineRoute('users:write', {
   method: 'post',
-  path: '/{id}/invitation',
+  path: '/{id}/invite',
   tags,
   operationId: 'inviteUser',
   summary: 'Send the invitation again',

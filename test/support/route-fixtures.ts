@@ -115,7 +115,7 @@ const PARAMS: Readonly<Record<string, ParamsOf>> = {
   '/v1/sessions/{id}': secondSession,
   '/v1/users/{id}': person,
   'DELETE /v1/users/{id}': personWithStatus('INVITED'),
-  '/v1/users/{id}/invitation': personWithStatus('INVITED'),
+  '/v1/users/{id}/invite': personWithStatus('INVITED'),
   '/v1/users/{id}/activate': personWithStatus('INACTIVE'),
   '/v1/squads/{id}': squad,
   '/v1/squads/{id}/members/{userId}': member,
