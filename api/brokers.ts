@@ -10,6 +10,7 @@ import {
   updateBroker,
 } from '../prisma/brokers';
 import type { Broker as BrokerRow } from '../prisma/generated/client';
+import { held } from '../prisma/held-rows';
 import { withTenant } from '../prisma/tenant';
 import { vendorFor } from '../providers/messaging';
 import { actorOf, type ApiDeps } from './context';
@@ -121,7 +122,7 @@ export function brokerRoutes({ db }: ApiDeps) {
     .openapi(update, async (c) => {
       const { id } = c.req.valid('param');
       const broker = await write(c, db, 200, async (tx, audit) => {
-        const before = await getBroker(tx, id);
+        const before = await held(tx, 'brokers', id, getBroker);
         const after = await updateBroker(tx, id, c.req.valid('json'));
         checkBroker(show(after), vendorFor(after.provider).channels);
         await audit({ action: 'broker.update', entityType: 'broker', entityId: id, before, after });
@@ -132,7 +133,7 @@ export function brokerRoutes({ db }: ApiDeps) {
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param');
       await write(c, db, 204, async (tx, audit) => {
-        const before = await getBroker(tx, id);
+        const before = await held(tx, 'brokers', id, getBroker);
         await deleteBroker(tx, id);
         await audit({ action: 'broker.delete', entityType: 'broker', entityId: id, before });
         return null;

@@ -10,6 +10,7 @@ import {
   updateBudget,
 } from '../prisma/budgets';
 import type { Budget as BudgetRow } from '../prisma/generated/client';
+import { held } from '../prisma/held-rows';
 import { withTenant } from '../prisma/tenant';
 import { actorOf, type ApiDeps } from './context';
 import { page, pageArgs, pageOf, PageQuery } from './paging';
@@ -132,7 +133,7 @@ export function budgetRoutes({ db, engine }: ApiDeps) {
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param');
       await write(c, db, 204, async (tx, audit) => {
-        const before = await getBudget(tx, id);
+        const before = await held(tx, 'budgets', id, getBudget);
         await deleteBudget(tx, id);
         await audit({ action: 'budget.delete', entityType: 'budget', entityId: id, before });
         return null;

@@ -10,6 +10,7 @@ import {
   updateCredential,
   type ShownCredential,
 } from '../prisma/credentials';
+import { held } from '../prisma/held-rows';
 import { withTenant } from '../prisma/tenant';
 import { vendorFor } from '../providers/messaging';
 import { actorOf, type ApiDeps } from './context';
@@ -144,7 +145,7 @@ export function credentialRoutes({ config, db, encryption }: ApiDeps) {
     .openapi(update, async (c) => {
       const { id } = c.req.valid('param');
       const credential = await write(c, db, 200, async (tx, audit) => {
-        const before = await getCredential(tx, id);
+        const before = await held(tx, 'credentials', id, getCredential);
         const input = c.req.valid('json');
         if (input.config !== undefined) checkConfig(before.broker.provider, input.config);
         const after = await updateCredential(tx, before, encryption, input);
@@ -162,7 +163,7 @@ export function credentialRoutes({ config, db, encryption }: ApiDeps) {
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param');
       await write(c, db, 204, async (tx, audit) => {
-        const before = await getCredential(tx, id);
+        const before = await held(tx, 'credentials', id, getCredential);
         await deleteCredential(tx, id);
         await audit({
           action: 'credential.delete',

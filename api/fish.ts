@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { FishFilter, FishInput, FishPatch } from '../domain/fish.schema';
 import type { FishContact } from '../prisma/generated/client';
 import { createFish, deleteFish, getFish, listFish, updateFish } from '../prisma/fish';
+import { held } from '../prisma/held-rows';
 import { withTenant } from '../prisma/tenant';
 import { actorOf, type ApiDeps } from './context';
 import { page, pageArgs, pageOf, PageQuery } from './paging';
@@ -102,7 +103,7 @@ export function fishRoutes({ db }: ApiDeps) {
     .openapi(update, async (c) => {
       const { id } = c.req.valid('param');
       const fish = await write(c, db, 200, async (tx, audit) => {
-        const before = await getFish(tx, id);
+        const before = await held(tx, 'fish_contacts', id, getFish);
         const after = await updateFish(tx, id, c.req.valid('json'));
         await audit({ action: 'fish.update', entityType: 'fish', entityId: id, before, after });
         return show(after);
@@ -112,7 +113,7 @@ export function fishRoutes({ db }: ApiDeps) {
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param');
       await write(c, db, 204, async (tx, audit) => {
-        const before = await getFish(tx, id);
+        const before = await held(tx, 'fish_contacts', id, getFish);
         await deleteFish(tx, id);
         await audit({ action: 'fish.delete', entityType: 'fish', entityId: id, before });
         return null;

@@ -11,6 +11,7 @@ import {
   updateMember,
   type Member as MemberRow,
 } from '../prisma/squads';
+import { held } from '../prisma/held-rows';
 import { withTenant, type TenantTx } from '../prisma/tenant';
 import { getUser } from '../prisma/users';
 import { actorOf, type ApiDeps } from './context';
@@ -112,7 +113,7 @@ export function squadMemberRoutes({ db }: ApiDeps) {
     .openapi(update, async (c) => {
       const { id, userId } = c.req.valid('param');
       const member = await write(c, db, 200, async (tx, audit) => {
-        const before = await getMember(tx, id, userId);
+        const before = await heldMember(tx, id, userId);
         const after = await updateMember(tx, before.id, c.req.valid('json'));
         const line = { action: 'squad.update_member', entityType: 'squad', entityId: id };
         await audit({ ...line, before: noted(before), after: noted(after) });
@@ -123,7 +124,7 @@ export function squadMemberRoutes({ db }: ApiDeps) {
     .openapi(remove, async (c) => {
       const { id, userId } = c.req.valid('param');
       await write(c, db, 204, async (tx, audit) => {
-        const before = await getMember(tx, id, userId);
+        const before = await heldMember(tx, id, userId);
         await removeMember(tx, before.id);
         const line = { action: 'squad.remove_member', entityType: 'squad', entityId: id };
         await audit({ ...line, before: noted(before) });
@@ -131,6 +132,12 @@ export function squadMemberRoutes({ db }: ApiDeps) {
       });
       return c.body(null, 204);
     });
+}
+
+/** Throws NOT_FOUND. */
+async function heldMember(tx: TenantTx, squadId: string, userId: string): Promise<MemberRow> {
+  const { id } = await getMember(tx, squadId, userId);
+  return held(tx, 'squad_members', id, () => getMember(tx, squadId, userId));
 }
 
 /** Throws VALIDATION that points at the field, where NOT_FOUND would seem to be about the squad. */

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { SquadFilter, SquadInput, SquadPatch } from '../domain/squads.schema';
 import type { Squad as SquadRow } from '../prisma/generated/client';
 import { createSquad, deleteSquad, getSquad, listSquads, updateSquad } from '../prisma/squads';
+import { held } from '../prisma/held-rows';
 import { withTenant } from '../prisma/tenant';
 import { actorOf, type ApiDeps } from './context';
 import { page, pageArgs, pageOf, PageQuery } from './paging';
@@ -104,7 +105,7 @@ export function squadRoutes({ db }: ApiDeps) {
     .openapi(update, async (c) => {
       const { id } = c.req.valid('param');
       const squad = await write(c, db, 200, async (tx, audit) => {
-        const before = await getSquad(tx, id);
+        const before = await held(tx, 'squads', id, getSquad);
         const after = await updateSquad(tx, id, c.req.valid('json'));
         await audit({ action: 'squad.update', entityType: 'squad', entityId: id, before, after });
         return show(after);
@@ -114,7 +115,7 @@ export function squadRoutes({ db }: ApiDeps) {
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param');
       await write(c, db, 204, async (tx, audit) => {
-        const before = await getSquad(tx, id);
+        const before = await held(tx, 'squads', id, getSquad);
         await deleteSquad(tx, id);
         await audit({ action: 'squad.delete', entityType: 'squad', entityId: id, before });
         return null;

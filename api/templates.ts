@@ -16,6 +16,7 @@ import {
   textOf,
   updateTemplate,
 } from '../prisma/templates';
+import { held } from '../prisma/held-rows';
 import { withTenant } from '../prisma/tenant';
 import { actorOf, type ApiDeps } from './context';
 import { page, pageArgs, pageOf, PageQuery } from './paging';
@@ -179,7 +180,7 @@ function storedTemplates({ db }: ApiDeps) {
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param');
       await write(c, db, 204, async (tx, audit) => {
-        const before = await getTemplate(tx, id);
+        const before = await held(tx, 'templates', id, getTemplate);
         await deleteTemplate(tx, id);
         await audit({ action: 'template.delete', entityType: 'template', entityId: id, before });
         return null;

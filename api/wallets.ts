@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { WalletFilter, WalletInput, WalletPatch } from '../domain/wallets.schema';
 import type { Wallet as WalletRow } from '../prisma/generated/client';
+import { held } from '../prisma/held-rows';
 import { withTenant } from '../prisma/tenant';
 import {
   createWallet,
@@ -108,7 +109,7 @@ export function walletRoutes({ db }: ApiDeps) {
     .openapi(update, async (c) => {
       const { id } = c.req.valid('param');
       const wallet = await write(c, db, 200, async (tx, audit) => {
-        const before = await getWallet(tx, id);
+        const before = await held(tx, 'wallets', id, getWallet);
         const after = await updateWallet(tx, id, c.req.valid('json'));
         await audit({ action: 'wallet.update', entityType: 'wallet', entityId: id, before, after });
         return show(after);
@@ -118,7 +119,7 @@ export function walletRoutes({ db }: ApiDeps) {
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param');
       await write(c, db, 204, async (tx, audit) => {
-        const before = await getWallet(tx, id);
+        const before = await held(tx, 'wallets', id, getWallet);
         await deleteWallet(tx, id);
         await audit({ action: 'wallet.delete', entityType: 'wallet', entityId: id, before });
         return null;

@@ -14,6 +14,7 @@ import {
   updateBlocklistEntry,
 } from '../../prisma/blocklist';
 import type { BlocklistEntry as EntryRow } from '../../prisma/generated/client';
+import { held } from '../../prisma/held-rows';
 import { withTenant } from '../../prisma/tenant';
 import { actorOf, type ApiDeps } from '../context';
 import { breakOff, CsvForm, csvHeaders, csvStream } from '../csv';
@@ -189,7 +190,7 @@ function blocklistEntries({ db }: ApiDeps) {
     .openapi(update, async (c) => {
       const { id } = c.req.valid('param');
       const entry = await write(c, db, 200, async (tx, audit) => {
-        const before = await getBlocklistEntry(tx, id);
+        const before = await held(tx, 'blocklist_entries', id, getBlocklistEntry);
         const after = await updateBlocklistEntry(tx, before, c.req.valid('json'));
         await audit({
           action: 'blocklist_entry.update',
@@ -205,7 +206,7 @@ function blocklistEntries({ db }: ApiDeps) {
     .openapi(remove, async (c) => {
       const { id } = c.req.valid('param');
       await write(c, db, 204, async (tx, audit) => {
-        const before = await getBlocklistEntry(tx, id);
+        const before = await held(tx, 'blocklist_entries', id, getBlocklistEntry);
         await deleteBlocklistEntry(tx, id);
         await audit({
           action: 'blocklist_entry.delete',
