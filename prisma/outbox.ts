@@ -43,7 +43,6 @@ export async function postpone(db: Database, entry: OutboxEntry): Promise<void> 
 export interface OpenExecution {
   id: string;
   companyId: string;
-  state: string;
 }
 
 /** Executions that have not ended, across companies, by id. */
@@ -52,9 +51,8 @@ export async function listOpenExecutions(
   after: string,
   limit: number,
 ): Promise<OpenExecution[]> {
-  return queryAcross(
-    db,
-    'SELECT id, company_id AS "companyId", state FROM open_executions($1, $2)',
-    [after, limit],
-  );
+  return queryAcross(db, 'SELECT id, company_id AS "companyId" FROM open_executions($1, $2)', [
+    after,
+    limit,
+  ]);
 }
