@@ -5,13 +5,7 @@ import {
   type ExecutionState,
   type WaitReason,
 } from './campaigns';
-import {
-  countPeople,
-  MESSAGE_STATES,
-  type MessageState,
-  type PeopleCounts,
-  type StateCounts,
-} from './communications';
+import { countPeople, countStates, type PeopleCounts, type StateCounts } from './communications';
 import { sumAmounts } from './money';
 
 /** One execution as its batches count it; decimal strings for money. */
@@ -43,7 +37,7 @@ export function tallyExecutions(
   const first = executions.filter((each) => !each.isRetry);
   const retried = sum(executions.filter((each) => each.isRetry).map((each) => each.recipients));
   const people = addCounts(executions.map((each) => each.people));
-  const kept = mapStates((state) => people[state] - lateTaken[state]);
+  const kept = countStates((state) => people[state] - lateTaken[state]);
   const counts = countPeople(sum(first.map((each) => each.recipients)), {
     ...kept,
     failed: people.failed - (retried - sum(Object.values(lateTaken))),
@@ -62,12 +56,7 @@ export function tallyExecutions(
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
 
 export function addCounts(counts: readonly StateCounts[]): StateCounts {
-  return mapStates((state) => sum(counts.map((each) => each[state])));
-}
-
-function mapStates(count: (state: MessageState) => number): StateCounts {
-  const counts = Object.fromEntries(MESSAGE_STATES.map((state) => [state, count(state)]));
-  return counts as StateCounts;
+  return countStates((state) => sum(counts.map((each) => each[state])));
 }
 
 /** How many people have their final state. */

@@ -39,6 +39,12 @@ export function recipientStateOf(word: string): RecipientState | undefined {
 /** How many ledger rows are in which state; `recipients - sum` have not been reached yet. */
 export type StateCounts = Readonly<Record<MessageState, number>>;
 
+/** Counts every state by itself. */
+export function countStates(count: (state: MessageState) => number): StateCounts {
+  const counts = Object.fromEntries(MESSAGE_STATES.map((state) => [state, count(state)]));
+  return counts as StateCounts;
+}
+
 /** The figures that the API, the report, the demo and the metrics show alike. */
 export interface PeopleCounts {
   recipients: number;

@@ -1,4 +1,4 @@
-import { MESSAGE_STATES, type MessageState, type StateCounts } from '../../domain/communications';
+import { countStates, type MessageState, type StateCounts } from '../../domain/communications';
 import {
   estimatedEnd,
   ratePerSecond,
@@ -67,8 +67,7 @@ export async function countExecutions(
 }
 
 function statesOf(row: Row | undefined): StateCounts {
-  const counts = Object.fromEntries(MESSAGE_STATES.map((state) => [state, row?.[state] ?? 0]));
-  return counts as StateCounts;
+  return countStates((state) => row?.[state] ?? 0);
 }
 
 /** Rows that a retry has taken and that were accepted after all; read in the few batches that had any such news. */
@@ -87,10 +86,7 @@ async function countLateTaken(
     WHERE b.execution_id = ANY (${ids}::uuid[]) AND b.late > 0 AND c.retried_by IS NOT NULL AND c.state <> 'failed'
     GROUP BY 1`;
   const byState = new Map(rows.map(({ state, people }) => [state, people]));
-  const counts = Object.fromEntries(
-    MESSAGE_STATES.map((state) => [state, byState.get(state) ?? 0]),
-  );
-  return counts as StateCounts;
+  return countStates((state) => byState.get(state) ?? 0);
 }
 
 /** Everything that a campaign shows of its way. */
