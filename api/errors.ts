@@ -23,7 +23,6 @@ const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   RATE_LIMITED: 429,
   BUDGET_EXCEEDED: 409,
   CONFIGURATION: 500,
-  PROVIDER: 502,
   UNAVAILABLE: 503,
   INTERNAL: 500,
 };
@@ -98,7 +97,6 @@ const TITLES: Readonly<Record<ErrorCode, string>> = {
   RATE_LIMITED: 'Too many requests',
   BUDGET_EXCEEDED: 'The budget does not cover this',
   CONFIGURATION: 'The service is not configured for this',
-  PROVIDER: 'The provider refused or failed',
   UNAVAILABLE: 'Not available right now',
   INTERNAL: 'Unexpected error',
 };

@@ -12,7 +12,6 @@ export type ErrorCode =
   | 'RATE_LIMITED'
   | 'BUDGET_EXCEEDED'
   | 'CONFIGURATION'
-  | 'PROVIDER'
   | 'UNAVAILABLE'
   | 'INTERNAL';
 

@@ -73,7 +73,7 @@ test('a refusal of ours keeps its code and words, and nothing of the words of it
   expect(text).toContain('Another entry already has this value.');
   expect(text).not.toContain(PERSON);
 
-  const wrapped = new RegenteError('PROVIDER', 'The provider does not answer.', {
+  const wrapped = new RegenteError('UNAVAILABLE', 'The provider does not answer.', {
     cause: new Error(`could not send to ${PERSON}`),
   });
   expect(recorded(wrapped).text).toContain('The provider does not answer.');

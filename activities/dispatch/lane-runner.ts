@@ -7,7 +7,7 @@ import { runLaneTurn, type LaneTurn, type LaneTurnInput } from './lane-turn';
 import type { DispatchDeps } from './turn';
 
 /** What passes by itself: the engine tries again, and nobody needs to be told. */
-const PASSES: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'RATE_LIMITED', 'PROVIDER']);
+const PASSES: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'RATE_LIMITED']);
 const PARKED_MS = 15_000;
 
 export type LaneRunner = (input: LaneTurnInput, isCancelled: () => boolean) => Promise<LaneTurn>;
