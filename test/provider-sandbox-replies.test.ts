@@ -31,17 +31,13 @@ describe('what a reply proves about one message', () => {
       reply(429, { code: 'rate_limited' }, { 'retry-after': '3' }),
       { kind: 'retryLater', afterMs: 3_000, code: 'rate_limited' },
     ],
-    ['403 of a proxy', reply(403, HTML), { kind: 'accountRefused', code: 'HTTP_403', detail: '' }],
+    ['403 of a proxy', reply(403, HTML), { kind: 'accountRefused', code: 'HTTP_403' }],
     [
       '400 in the vendor’s words',
       reply(400, { code: 'invalid_number', message: 'No.' }),
-      { kind: 'rejected', code: 'invalid_number', detail: 'No.', permanent: true },
+      { kind: 'rejected', code: 'invalid_number', permanent: true },
     ],
-    [
-      '413 of a proxy',
-      reply(413, HTML),
-      { kind: 'rejected', code: 'HTTP_413', detail: '', permanent: false },
-    ],
+    ['413 of a proxy', reply(413, HTML), { kind: 'rejected', code: 'HTTP_413', permanent: false }],
     [
       '409 that names the message',
       reply(409, { code: 'duplicate_key', id: 'x' }),

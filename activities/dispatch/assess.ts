@@ -1,5 +1,5 @@
 import { blockTokens } from '../../prisma/dispatch/tokens';
-import type { SendResult } from '../../providers/messaging/port';
+import { CODE, type SendResult } from '../../providers/messaging/port';
 import { providerHolds } from '../../telemetry/metrics';
 import { accountKey } from './pace';
 import type { Turn } from './turn';
@@ -19,7 +19,7 @@ const LONGEST_BACKOFF_MS = 60_000;
 /** How long an account that has said "slower" is asked through its bucket, configured rate or not. */
 const LIMITED_FOR_MS = 60_000;
 /** "Not now" of a vendor that is not there, as opposed to one that is asked too often. */
-const DOWN_CODES: ReadonlySet<string> = new Set(['unavailable', 'HTTP_503']);
+const DOWN_CODES: ReadonlySet<string> = new Set([CODE.unavailable, 'HTTP_503']);
 /** The codes of the network: refused, reset, unresolved. */
 const NETWORK_CODE = /^(E[A-Z_]{3,}|UND_ERR_\w+)$/;
 
@@ -30,10 +30,10 @@ export const isOutage = (code: string): boolean =>
 /** Reads from the answers whether the vendor wants less, or is not there at all. */
 export function assess({ account }: Turn, results: readonly SendResult[]): CallReport {
   if (results.some((each) => each.kind === 'accountRefused')) return { kind: 'refused' };
-  if (results.some((each) => each.kind === 'notCalled' && each.code === 'CLOSED'))
+  if (results.some((each) => each.kind === 'notCalled' && each.code === CODE.closed))
     return { kind: 'replaced' };
   // A lease that was over says nothing about the vendor.
-  const told = results.filter((each) => each.kind !== 'notCalled' || each.code !== 'LEASE_OVER');
+  const told = results.filter((each) => each.kind !== 'notCalled' || each.code !== CODE.leaseOver);
   if (told.length === 0) return { kind: 'fine' };
   const slowdowns: number[] = [];
   const outages: number[] = [];

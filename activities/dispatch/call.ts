@@ -8,7 +8,7 @@ import {
   type SettleInput,
   type Settlement,
 } from '../../prisma/dispatch/messages';
-import type { OutboundMessage, SendResult } from '../../providers/messaging/port';
+import { CODE, type OutboundMessage, type SendResult } from '../../providers/messaging/port';
 import { providerBatchSeconds, settleRetries } from '../../telemetry/metrics';
 import { traced } from '../../telemetry/traces';
 import { assess, slowDown, type CallReport } from './assess';
@@ -124,9 +124,6 @@ function compose(turn: Turn, people: readonly MarkedPerson[]) {
   return { messages, settlements };
 }
 
-/** The key stands for another message: no repeat will ever be answered, and a look-up would tell of the other one. */
-const KEY_REUSED = 'key_reused';
-
 /**
  * Nothing for a result that proves nothing, where the vendor can be asked again: the row stays open for the reconcile.
  * A repeat that was put off says nothing about the call that it repeats.
@@ -150,7 +147,8 @@ function settlementOf(
     }
     case 'ambiguous': {
       const { idempotency, lookup } = turn.account.provider.capabilities;
-      const canBeFound = result.code !== KEY_REUSED && (idempotency !== false || lookup !== false);
+      const canBeFound =
+        result.code !== CODE.keyReused && (idempotency !== false || lookup !== false);
       return canBeFound ? undefined : { position, outcome: 'unknown', code: result.code };
     }
   }

@@ -65,7 +65,6 @@ const goneAccount = (credentialId: string): ProviderAccount => ({
   provider: {
     name: 'gone',
     capabilities: {
-      channels: [],
       maxBatch: 1,
       concurrency: 1,
       idempotency: false,

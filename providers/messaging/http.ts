@@ -1,5 +1,6 @@
 import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
+import { CODE } from './port';
 
 /**
  * What became of one HTTP request, told by whether a byte of it may have left.
@@ -46,7 +47,6 @@ export interface HttpClient {
 }
 
 const SWEEP_MS = 20;
-const LEASE_OVER = 'LEASE_OVER';
 const TIMEOUT = 'TIMEOUT';
 const NOT_ASKED: HttpOutcome = { kind: 'notWritten', code: 'NOT_ASKED' };
 
@@ -78,7 +78,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
   const begin = (call: HttpCall, end: (outcome: HttpOutcome) => void): void => {
     if (closed !== null) {
-      end({ kind: 'notWritten', code: 'CLOSED' });
+      end({ kind: 'notWritten', code: CODE.closed });
       return;
     }
     const exchange = new Exchange(call, (outcome) => {
@@ -151,7 +151,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.#controller !== null) throw new Error('A request is never written twice.');
     if (this.#ended || !this.#call.mayBegin()) {
-      this.#finish({ kind: 'notWritten', code: LEASE_OVER });
+      this.#finish({ kind: 'notWritten', code: CODE.leaseOver });
       throw new Error('The lease is over.');
     }
     this.#controller = controller;
@@ -191,7 +191,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   sweep(nowMs: number): void {
     if (this.#controller === null) {
-      if (!this.#call.mayBegin()) this.#finish({ kind: 'notWritten', code: LEASE_OVER });
+      if (!this.#call.mayBegin()) this.#finish({ kind: 'notWritten', code: CODE.leaseOver });
     } else if (nowMs >= this.#deadlineMs) {
       // After a long turn of the event loop the reply may already lie in the socket: one more look.
       if (this.#overdue) this.#expire(this.#controller);

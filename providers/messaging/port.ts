@@ -29,20 +29,41 @@ export interface OutboundMessage {
  */
 export type SendResult =
   | { kind: 'accepted'; providerId: string }
-  | { kind: 'rejected'; code: string; detail: string; permanent: boolean }
+  | { kind: 'rejected'; code: string; permanent: boolean }
   | { kind: 'retryLater'; afterMs: number; code: string }
-  | { kind: 'accountRefused'; code: string; detail: string }
+  | { kind: 'accountRefused'; code: string }
   | { kind: 'notCalled'; code: string }
   | { kind: 'ambiguous'; code: string };
 
+/**
+ * The codes of results by which the dispatch decides; an adapter says them where its vendor says the same in other
+ * words. Every other code is the vendor's own, is kept as the message's reason, and decides nothing; a network's word
+ * (`ECONNREFUSED`) or `HTTP_5xx` also counts as an outage.
+ */
+export const CODE = {
+  /** `ambiguous`: the key stands for another message, so no repeat and no look-up will ever tell of this one. */
+  keyReused: 'key_reused',
+  /** `retryLater`: the vendor is not there, as opposed to one that is asked too often; `HTTP_503` says the same. */
+  unavailable: 'unavailable',
+  /** `notCalled`: the lease was over, which says nothing about the vendor. */
+  leaseOver: 'LEASE_OVER',
+  /** `notCalled`: this instance has been closed; the account was opened anew. */
+  closed: 'CLOSED',
+} as const;
+
 /** What the dispatch may rely on; each entry is a promise that the vendor documents. */
 export interface ProviderCapabilities {
-  channels: readonly Channel[];
-  /** Messages per vendor request; 1 where there is no bulk endpoint. */
+  /**
+   * Messages per vendor request; 1 where there is no bulk endpoint. A statement about the vendor: `send` takes any
+   * number and splits it by itself, and the dispatch goes by `concurrency`.
+   */
   maxBatch: number;
   /** Messages that can be under way at once: connections times the messages of a request. */
   concurrency: number;
-  /** `same`: a repeated key answers the first result; `rejects`: a repeated key is refused, which proves acceptance. */
+  /**
+   * `same`: a repeated key answers the first result; `rejects`: a repeated key is refused, which proves acceptance, so
+   * the adapter answers `accepted`. To the dispatch both are a repeat that is safe.
+   */
   idempotency: false | { ttlMs: number; onRepeat: 'same' | 'rejects' };
   /** Look-up by our reference; "not found" is final only `settlesAfterMs` after the end of the call, and only where authoritative. */
   lookup: false | { settlesAfterMs: number; authoritative: boolean };

@@ -56,7 +56,6 @@ function openAccount(config: SandboxConfig): MessagingProvider {
 function capabilitiesOf(config: SandboxConfig): ProviderCapabilities {
   const onRepeat = config.idempotency === 'rejects' ? 'rejects' : 'same';
   return {
-    channels: CHANNELS,
     maxBatch: config.bulk ? BULK_LIMIT : 1,
     concurrency: config.connections * (config.bulk ? BULK_LIMIT : 1),
     idempotency: config.idempotency === false ? false : { ttlMs: KEY_LIFE_MS, onRepeat },

@@ -1,6 +1,6 @@
 import { retryAfterMs } from '../http';
 import type { HttpOutcome } from '../http';
-import type { LookupResult, SendResult } from '../port';
+import { CODE, type LookupResult, type SendResult } from '../port';
 
 const BUSY_MS = 1_000;
 
@@ -73,17 +73,14 @@ function judge({ status, retryAfter, reply }: Verdict): SendResult {
     return { kind: 'retryLater', afterMs, code: code ?? `HTTP_${status}` };
   }
   // Something was accepted under this key, only not what was asked now.
-  if (code === 'key_reused') return { kind: 'ambiguous', code };
+  if (code === 'key_reused') return { kind: 'ambiguous', code: CODE.keyReused };
   if (status < 400 || status === 408 || status >= 500) {
     return { kind: 'ambiguous', code: `HTTP_${status}` };
   }
-  const detail = isRecord(reply) ? (text(reply['message']) ?? '') : '';
-  if (isAboutTheAccount(status)) {
-    return { kind: 'accountRefused', code: `HTTP_${status}`, detail };
-  }
+  if (isAboutTheAccount(status)) return { kind: 'accountRefused', code: `HTTP_${status}` };
   // Without the vendor's own words it may be a proxy that speaks: another time may end otherwise.
   const permanent = code !== undefined && isRecord(reply) && reply['permanent'] !== false;
-  return { kind: 'rejected', code: code ?? `HTTP_${status}`, detail, permanent };
+  return { kind: 'rejected', code: code ?? `HTTP_${status}`, permanent };
 }
 
 /** Token, plan or address: nothing is wrong with the message, so it must not be spent on this. */
