@@ -7,6 +7,7 @@ import type {
   HttpClientOptions,
   HttpOutcome,
 } from '../providers/messaging/http';
+import { until } from './support/until';
 
 /** A TCP server whose every move is staged by the test. */
 interface Stage {
@@ -208,6 +209,7 @@ test('a call whose lease ends while it waits in the queue is told so before a co
   });
   const http = client(origin);
   const slow = post(http, 'slow');
+  await until('the vendor has read it', () => received().includes('slow'));
   let lease = true;
   const queued = post(http, 'queued', { mayBegin: () => lease });
   lease = false;
