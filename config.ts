@@ -123,7 +123,7 @@ export const Environment = z.object({
     .string()
     .optional()
     .describe(
-      'The provider that carries invitations and password resets; without it none is sent, and invitations are answered with `not_configured`.',
+      'The provider that carries invitations and password resets; without it they wait until there is one or their links expire, and invitations are answered with `not_configured`.',
     ),
   NOTICE_PROVIDER_CONFIG: z
     .string()

@@ -22,7 +22,7 @@ const request = defineRoute('anyone', {
   operationId: 'requestPasswordReset',
   summary: 'Ask for a link to choose a new password',
   description:
-    'Sends a link to the e-mail address if it has an account; the answer does not say. Where account mail is not configured none is sent.',
+    'Sends a link to the e-mail address if it has an account; the answer does not say. Where account mail is not configured none is sent until it is.',
   request: { body: jsonBody(PasswordResetRequest) },
   responses: { 202: { description: 'Taken' } },
 });

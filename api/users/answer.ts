@@ -23,7 +23,7 @@ export const User = z
 const InvitationMail = z.enum(['queued', 'not_configured']).openapi({
   description:
     'Whether the e-mail with the link is on its way. `not_configured`: this installation sends no account mail; whoever runs it ' +
-    'sets NOTICE_PROVIDER, and then the invitation is sent again.',
+    'sets NOTICE_PROVIDER, after which it goes out by itself while its link is good.',
 });
 
 export const InvitedUser = User.extend({ invitationMail: InvitationMail }).openapi('InvitedUser');
