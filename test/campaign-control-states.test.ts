@@ -41,8 +41,25 @@ describe('every verb in every state is done, or refused with the states that all
     ],
     'send-again': ['POST', '/unknown/resolve', { as: 'again', reason: 'O fornecedor não tem' }],
     clone: ['POST', '/clone'],
-    // Refused for its address: what counts is that it is not refused for the state.
     'test-send': ['POST', '/test-send', { to: 'ninguém' }],
+  };
+  /** Where it is allowed: the answer, and the state that it leads to, null for the one that it was in. */
+  const DONE: Record<CampaignVerb, [status: number, to: CampaignState | null]> = {
+    edit: [200, 'DRAFT'],
+    delete: [204, null],
+    submit: [200, 'PENDING_APPROVAL'],
+    approve: [200, 'APPROVED'],
+    reject: [200, 'DRAFT'],
+    pause: [200, 'PAUSED'],
+    resume: [200, 'PROCESSING'],
+    cancel: [202, 'CANCELLING'],
+    // Refused for want of somebody who has failed, and not for the state.
+    'retry-failed': [409, null],
+    'resolve-unknown': [200, null],
+    'send-again': [200, null],
+    clone: [201, null],
+    // Refused for its address.
+    'test-send': [400, null],
   };
 
   /** A campaign in this state, as the system itself would have brought it there. */
@@ -69,8 +86,12 @@ describe('every verb in every state is done, or refused with the states that all
     const [method, path, body] = PATHS[verb];
     const answer = await own.call(method, `/${id}${path}`, own.approver, body);
     if (allowedFrom(verb).includes(state)) {
-      if (answer.status === 409) expect(answer.body.allowedFrom).toBeUndefined();
-      else expect(answer.status).toBeLessThan(verb === 'test-send' ? 401 : 300);
+      const [status, to] = DONE[verb];
+      expect([answer.status, answer.body?.allowedFrom]).toEqual([status, undefined]);
+      if (verb === 'retry-failed') expect(answer.body.detail).toMatch(/^Nobody has failed/);
+      if (verb === 'delete')
+        expect((await own.call('GET', `/${id}`, own.approver)).status).toBe(404);
+      else expect(await stateOf(id)).toBe(to ?? state);
     } else {
       expect(answer.status).toBe(409);
       expect(answer.body).toMatchObject({

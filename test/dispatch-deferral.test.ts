@@ -5,6 +5,7 @@ import { expectBooksAgree } from './support/books';
 import { query } from './support/database';
 import {
   accepted,
+  budgetOf,
   claim,
   createField,
   ledger,
@@ -64,15 +65,17 @@ describe('send window and quiet hours', () => {
   test('deferred people cost nothing while they wait, and are marked when they are due', async () => {
     const race = await startRace(field, { recipients: 2 });
     const batch = await claim(field.db, race);
-    await mark(field.db, batch, { closedZones: inMs(40) });
+    await mark(field.db, batch, { closedZones: inMs(3_600_000) });
     expect(await closeBatch(field.db, batch, batch)).toBe('waiting');
+    expect(await budgetOf(field, race.scene)).toMatchObject({ used: 0, reserved: 0 });
     const waiting = await claimBatch(field.db, race, 0, 0);
-    if (waiting.outcome === 'waiting')
-      expect(waiting).toMatchObject({ cause: 'send_window', firstOpen: 0 });
-    await until('they are due', async () => {
-      const again = await claimBatch(field.db, race, 0, 0);
-      return again.outcome === 'claimed';
-    });
+    expect(waiting).toMatchObject({ outcome: 'waiting', cause: 'send_window', firstOpen: 0 });
+    // As if the hour were over.
+    for (const due of [
+      `UPDATE communications SET not_before = now() WHERE source_id = $1`,
+      `UPDATE dispatch_batches SET next_due = now() WHERE execution_id = $1`,
+    ])
+      await query(field.adminUrl, due, [race.executionId]);
     const again = await claim(field.db, race);
     const { markId, positions } = await mark(field.db, again);
     expect(positions).toEqual([0, 1]);
@@ -83,6 +86,7 @@ describe('send window and quiet hours', () => {
       positions.map((each) => accepted(each)),
     );
     expect(await closeBatch(field.db, again, again)).toBe('closed');
+    expect(await budgetOf(field, race.scene)).toMatchObject({ used: 0.1, reserved: 0 });
   });
 
   test('who was blocked while waiting is skipped when due: the gate is passed again', async () => {
