@@ -21,7 +21,7 @@ import { stopReason } from './reasons';
 const FRESH_MS = 10_000;
 /** Prometheus gives up after ten seconds, and would then take the process for gone. */
 const READ_WITHIN_MS = 2_000;
-const BUDGET_LEVELS = ['below_80', 'from_80', 'from_95', 'exhausted'];
+export const BUDGET_LEVELS = ['below_80', 'from_80', 'from_95', 'exhausted'];
 
 /** The last figures stand for a process's whole registry, so they are kept once per process. */
 let readAtMs = -Infinity;

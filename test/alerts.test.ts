@@ -1,5 +1,11 @@
 import { parse } from 'yaml';
+import { CAMPAIGN_STATES } from '../domain/campaigns';
+import { MESSAGE_STATES } from '../domain/communications';
 import { installationRegistry, registry } from '../telemetry/metrics';
+import { stopReason } from '../telemetry/reasons';
+import { BUDGET_LEVELS } from '../telemetry/scrape';
+import { CORE_QUEUE, DELIVERY_QUEUE } from '../workflows/task-queues';
+import { FOREIGN_LABELS } from './support/foreign-metrics';
 import { readProjectFile } from './support/project-files';
 
 interface Rule {
@@ -27,7 +33,7 @@ const expressions = [
   ...panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => [title, expr] as const)),
 ];
 
-/** By name; a histogram is asked for by its parts. The labels of `le` and of the scrape itself come on top. */
+/** By name; a histogram is asked for by its parts. */
 const metrics = [registry, installationRegistry].flatMap((each) =>
   each.getMetricsAsArray(),
 ) as unknown as {
@@ -43,29 +49,81 @@ const labelsOf = new Map<string, readonly string[]>(
       : [[name, labelNames] as [string, string[]]],
   ),
 );
-/** What Prometheus, Node and the engine's client answer, as far as it is asked for; test/operations.test.ts sees them. */
-const FOREIGN = [
-  'up',
-  'process_resident_memory_bytes',
-  'process_cpu_seconds_total',
-  'nodejs_eventloop_lag_p99_seconds',
-  'temporal_worker_task_slots_available',
-  'temporal_activity_schedule_to_start_latency_seconds_bucket',
-  'temporal_activity_execution_failed_total',
-  // Only after the first one.
-  'temporal_workflow_task_execution_failed_total',
+for (const [name, labels] of Object.entries({ up: [], ...FOREIGN_LABELS }))
+  labelsOf.set(name, labels);
+/** With those of a scrape, and of a histogram's parts. */
+const everyLabelOf = (name: string): string[] => [
+  ...(labelsOf.get(name) ?? []),
+  'job',
+  'instance',
+  ...(name.endsWith('_bucket') ? ['le'] : []),
 ];
 
-const namesIn = (expr: string): string[] =>
-  [...expr.matchAll(/\b(?:regente|temporal|process|nodejs)_\w+|\bup\b/g)].map(([name]) => name);
+const { scrape_configs: jobs } = parse(readProjectFile('deploy/prometheus/prometheus.yml')) as {
+  scrape_configs: { job_name: string }[];
+};
+const isOneOf =
+  (...values: readonly string[]) =>
+  (value: string): boolean =>
+    values.includes(value);
+/** Whether a label can have this value, as the code has it; for routes any may be asked for. */
+const CAN_BE: Readonly<Record<string, (value: string) => boolean>> = {
+  job: isOneOf(...jobs.map(({ job_name: name }) => name), 'regente-.*'),
+  route: () => true,
+  'regente_executions state': isOneOf('PENDING', ...CAMPAIGN_STATES),
+  'regente_executions reason': (value) => stopReason(value) === value,
+  'regente_messages_total state': isOneOf(...MESSAGE_STATES),
+  'regente_notices_total state': isOneOf(...MESSAGE_STATES),
+  'regente_budgets level': isOneOf(...BUDGET_LEVELS),
+  'regente_http_request_duration_seconds_count status': isOneOf('2xx', '3xx', '4xx', '5xx'),
+  'temporal_worker_task_slots_available task_queue': isOneOf(CORE_QUEUE, DELIVERY_QUEUE),
+  'temporal_worker_task_slots_available worker_type': isOneOf('ActivityWorker'),
+};
 
-test.each(expressions)('%s asks for figures and labels that there are', (_, expr) => {
-  const names = namesIn(expr.replaceAll(/"[^"]*"/g, '""').replaceAll(/\{[^}]*\}/g, ''));
+const namesIn = (expr: string): string[] => {
+  const bare = expr
+    .replaceAll(/"[^"]*"/g, '""')
+    .replaceAll(/\{[^}]*\}|\b(?:by|on) ?\([^)]*\)/g, '');
+  return [...bare.matchAll(/\b(?:regente|temporal|process|nodejs)_\w+|\bup\b/g)].map(
+    ([name]) => name,
+  );
+};
+
+test.each(expressions)('%s asks for figures, labels and values that there are', (_, expr) => {
+  const names = namesIn(expr);
   expect(names).not.toEqual([]);
-  for (const name of names) expect([...labelsOf.keys(), ...FOREIGN]).toContain(name);
-  for (const [, name = '', selector = ''] of expr.matchAll(/\b(regente_\w+)\{([^}]*)\}/g)) {
-    for (const [, label] of selector.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g))
-      expect([name, labelsOf.get(name)]).toEqual([name, expect.arrayContaining([label])]);
+  for (const name of names) expect([...labelsOf.keys()]).toContain(name);
+  for (const [, name = '', selector = ''] of expr.matchAll(/(\w+)\{([^}]*)\}/g)) {
+    for (const [, label = '', operator, text = ''] of selector.matchAll(
+      /(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g,
+    )) {
+      expect([name, everyLabelOf(name)]).toEqual([name, expect.arrayContaining([label])]);
+      const canBe = CAN_BE[`${name} ${label}`] ?? CAN_BE[label];
+      const values = operator?.endsWith('~') ? text.split('|') : [text];
+      for (const value of values)
+        expect([label, value, canBe?.(value)]).toEqual([label, value, true]);
+    }
+  }
+  for (const [, labels = ''] of expr.matchAll(/\bby ?\(([^)]*)\)/g)) {
+    for (const label of labels.split(/,\s*/))
+      for (const name of names)
+        expect([name, everyLabelOf(name)]).toEqual([name, expect.arrayContaining([label])]);
+  }
+});
+
+test('the words of an alert name labels that it keeps', () => {
+  for (const { alert, expr, annotations } of rules) {
+    const kept = [...expr.matchAll(/\bby ?\(([^)]*)\)/g)].flatMap(([, labels = '']) =>
+      labels.split(/,\s*/),
+    );
+    const isWhole = !/\b(?:sum|min|max|absent|histogram_quantile)\b/.test(expr);
+    for (const [, label = ''] of annotations.summary.matchAll(/\$labels\.(\w+)/g))
+      expect([
+        alert,
+        label,
+        kept.includes(label) ||
+          (isWhole && namesIn(expr).every((name) => everyLabelOf(name).includes(label))),
+      ]).toEqual([alert, label, true]);
   }
 });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
 import {
@@ -13,9 +14,11 @@ import type { RegenteProcess } from '../dev/chaos/processes';
 import { judge } from '../dev/chaos/verdict';
 import { apiClient } from '../dev/demo/http';
 import { SANDBOX_TOKEN } from '../dev/sandbox/index';
+import { CORE_QUEUE } from '../workflows/task-queues';
 import { expectBooksAgree } from './support/books';
 import { startCollector, type CollectedSpan, type Collector } from './support/collector';
 import { query } from './support/database';
+import { FOREIGN_LABELS } from './support/foreign-metrics';
 import { until } from './support/until';
 
 /** Everything is written down, so that what must not be there would be found. */
@@ -190,19 +193,40 @@ test('API and worker answer what they and the engine have counted', async () => 
   expect(ofWorker).toMatch(
     /^regente_messages_total\{provider="sandbox",state="sent",reason="none"\} \d{3}/m,
   );
-  // What alerts and dashboard ask of others (test/alerts.test.ts).
-  for (const name of [
-    'temporal_worker_task_slots_available',
-    'temporal_activity_schedule_to_start_latency_seconds_bucket',
-    'process_cpu_seconds_total',
-    'nodejs_eventloop_lag_p99_seconds',
-  ])
-    expect(ofWorker).toMatch(new RegExp(`^${name}[{ ]`, 'm'));
   expect(ofWorker).toMatch(
     /slots_available\{[^}]*task_queue="delivery",worker_type="ActivityWorker"/,
   );
   const names = [...ofWorker.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
   expect(new Set(names).size).toBe(names.length);
+});
+
+test('what alerts and dashboard ask of Node and of the engine’s client is answered, failures after the first one', async () => {
+  const connection = await Connection.connect({ address: place.stack.temporalAddress });
+  const { workflow } = new Client({ connection });
+  const [companyId, executionId] = [randomUUID(), randomUUID()];
+  const start = (type: string, args: unknown[]) =>
+    workflow.start(type, { workflowId: `${type}-${executionId}`, taskQueue: CORE_QUEUE, args });
+  // An activity that finds nothing, and a workflow that nobody knows.
+  const lost = [
+    await start('campaignDispatch', [{ companyId, executionId }]),
+    await start('nobodyKnows', []),
+  ];
+  const missing = async (): Promise<string[]> => {
+    const lines = (await readText(`${worker.url}/metrics`)).split('\n');
+    const isAnswered = ([name, labels]: [string, readonly string[]]): boolean =>
+      lines.some(
+        (line) =>
+          new RegExp(`^${name}[{ ]`).test(line) &&
+          labels.every((label) => new RegExp(`[{,]${label}="`).test(line)),
+      );
+    return Object.entries(FOREIGN_LABELS)
+      .filter((entry) => !isAnswered(entry))
+      .map(([name]) => name);
+  };
+  await until('all are there', async () => (await missing()).length === 0).catch(() => undefined);
+  await Promise.all(lost.map((each) => each.terminate().catch(() => undefined)));
+  await connection.close();
+  expect(await missing()).toEqual([]);
 });
 
 test('neither logs nor traces nor metrics hold a name, an address, a document, a text or a secret', async () => {
