@@ -45,11 +45,15 @@ test('the dispatch bench prints one JSON line in which nobody is lost and nobody
     historyEventsMax: expect.any(Number),
     historyMb: expect.any(Number),
     databaseMbPerMillion: expect.any(Number),
+    ledgerIndexMbPerMillion: expect.any(Number),
     engineMbPerMillion: null,
     walMbPerMillion: expect.any(Number),
     workerCpuSecondsPerMillion: inProc,
     engineCpuSecondsPerMillion: inProc,
     postgresCpuSecondsPerMillion: inProc,
+    workerConnections: expect.any(Number),
+    engineConnections: null,
+    engineTransactionsPerCampaign: null,
     progressMsP50: expect.any(Number),
     progressMsP99: expect.any(Number),
     progressMsMax: expect.any(Number),
@@ -57,6 +61,10 @@ test('the dispatch bench prints one JSON line in which nobody is lost and nobody
   expect(report['regentePerSecond']).toBeGreaterThan(0);
   // Two tables and four indexes hold at least this of each of them.
   expect(report['databaseMbPerMillion']).toBeGreaterThan(300);
+  expect(report['ledgerIndexMbPerMillion']).toBeGreaterThan(10);
+  expect(report['ledgerIndexMbPerMillion']).toBeLessThan(report['databaseMbPerMillion'] as number);
+  // Two workers, with a connection each to mark, to settle and to look for work.
+  expect(report['workerConnections']).toBeGreaterThanOrEqual(4);
   expect(report['walMbPerMillion']).toBeGreaterThan(300);
   // The root starts four lanes, and each lane has at least one turn.
   expect(report['historyEventsMax']).toBeGreaterThan(15);

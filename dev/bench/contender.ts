@@ -41,6 +41,8 @@ export interface SizingFigures {
   historyMb: number;
   /** By how much the application's tables have grown with their indexes, audience included. */
   databaseMbPerMillion: number;
+  /** Of it, the indexes of the ledger's partitions. */
+  ledgerIndexMbPerMillion: number;
   /** By how much the engine's databases have grown; null with the dev server, which has none. */
   engineMbPerMillion: number | null;
   /** What PostgreSQL wrote to its log while the campaign was sent, the engine's part included. */
@@ -49,6 +51,11 @@ export interface SizingFigures {
   workerCpuSecondsPerMillion: number | null;
   engineCpuSecondsPerMillion: number | null;
   postgresCpuSecondsPerMillion: number | null;
+  /** Connections to PostgreSQL that were open at once meanwhile: of all workers, and of the engine (null as above). */
+  workerConnections: number;
+  engineConnections: number | null;
+  /** What PostgreSQL did for the engine meanwhile, readings included; null as above. */
+  engineTransactionsPerCampaign: number | null;
   /** How long a reader waited for the campaign's progress meanwhile. */
   progressMsP50: number;
   progressMsP99: number;

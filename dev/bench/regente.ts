@@ -7,6 +7,7 @@ import { loadConfig, type Config } from '../../config';
 import { openDatabase, type Database } from '../../prisma/client';
 import { createEncryption } from '../../prisma/encryption';
 import { logTail, startServer, type ServerProcess } from '../stack/server-process';
+import { WORKER_NAME } from './connections';
 import type { Contender, Run } from './contender';
 import { readLedger } from './ledger';
 import type { DispatchBenchOptions } from './options/dispatch';
@@ -64,9 +65,11 @@ export async function regente(
 
 function environment(stage: Stage, options: DispatchBenchOptions): Record<string, string> {
   const { lanes, batchSize, microBatch } = options;
+  const databaseUrl = new URL(stage.appUrl);
+  databaseUrl.searchParams.set('application_name', WORKER_NAME);
   return {
     PATH: process.env['PATH'] ?? '',
-    DATABASE_URL: stage.appUrl,
+    DATABASE_URL: databaseUrl.href,
     TEMPORAL_ADDRESS: stage.temporalAddress,
     ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     LOG_LEVEL: 'warn',

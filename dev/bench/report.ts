@@ -48,7 +48,7 @@ export function summarize({
   const [rawPerSecond, regentePerSecond] = [medianSpeed(raw), medianSpeed(regente)];
   const bullmqPerSecond = bullmq.length === 0 ? null : medianSpeed(bullmq);
   const ledgers = regente.flatMap(({ ledger }) => (ledger === undefined ? [] : [ledger]));
-  const peaks = ledgers.map(({ workerRssMb }) => workerRssMb);
+  const rss = highest(ledgers.map(({ workerRssMb }) => workerRssMb));
   return {
     recipients,
     engine,
@@ -60,9 +60,7 @@ export function summarize({
     approveToSettledMs: Math.round(median(ledgers.map((each) => each.approveToSettledMs))),
     claimToSettleP50Ms: rounded(median(ledgers.map((each) => each.claimToSettleP50Ms)), 1),
     claimToSettleP99Ms: rounded(median(ledgers.map((each) => each.claimToSettleP99Ms)), 1),
-    workerRssMb: peaks.includes(null)
-      ? null
-      : Math.round(Math.max(...peaks.map((peak) => peak ?? 0))),
+    workerRssMb: rss === null ? null : Math.round(rss),
     lost: sum(regente.map((each) => each.lost)),
     duplicated: sum(regente.map((each) => each.duplicated)),
     ...summarizeSizing(regente.flatMap(({ sizing }) => (sizing === undefined ? [] : [sizing]))),
@@ -80,11 +78,15 @@ function summarizeSizing(runs: readonly SizingFigures[]): SizingFigures {
     historyEventsMax: Math.max(0, ...runs.map((run) => run.historyEventsMax)),
     historyMb: rounded(median(runs.map((run) => run.historyMb)), 3),
     databaseMbPerMillion: typical((run) => run.databaseMbPerMillion),
+    ledgerIndexMbPerMillion: typical((run) => run.ledgerIndexMbPerMillion),
     engineMbPerMillion: known((run) => run.engineMbPerMillion),
     walMbPerMillion: typical((run) => run.walMbPerMillion),
     workerCpuSecondsPerMillion: known((run) => run.workerCpuSecondsPerMillion),
     engineCpuSecondsPerMillion: known((run) => run.engineCpuSecondsPerMillion),
     postgresCpuSecondsPerMillion: known((run) => run.postgresCpuSecondsPerMillion),
+    workerConnections: Math.max(0, ...runs.map((run) => run.workerConnections)),
+    engineConnections: highest(runs.map((run) => run.engineConnections)),
+    engineTransactionsPerCampaign: known((run) => run.engineTransactionsPerCampaign),
     progressMsP50: typical((run) => run.progressMsP50),
     progressMsP99: typical((run) => run.progressMsP99),
     progressMsMax: rounded(Math.max(0, ...runs.map((run) => run.progressMsMax)), 1),
@@ -113,18 +115,27 @@ export function tableOf(runs: DispatchRuns, report: DispatchReport): string {
 function costLines(report: DispatchReport): string[] {
   const { engineMbPerMillion } = report;
   const engine = engineMbPerMillion === null ? '' : `, of the engine ${engineMbPerMillion} MB`;
+  const engineLine =
+    report.engineConnections === null
+      ? ''
+      : `, the engine ${report.engineConnections}; its transactions: ${report.engineTransactionsPerCampaign}`;
   const spent = [
     ['workers', report.workerCpuSecondsPerMillion],
     ['PostgreSQL', report.postgresCpuSecondsPerMillion],
     ['the engine', report.engineCpuSecondsPerMillion],
   ].map(([who, time]) => `${who} ${time ?? 'unknown'} s`);
   return [
-    `  per million messages: tables ${report.databaseMbPerMillion} MB${engine}, WAL ${report.walMbPerMillion} MB`,
+    `  per million messages: tables ${report.databaseMbPerMillion} MB (the ledger's indexes ${report.ledgerIndexMbPerMillion} MB)${engine}, WAL ${report.walMbPerMillion} MB`,
     `  processor time per million messages: ${spent.join(', ')}`,
+    `  connections to PostgreSQL: workers ${report.workerConnections}${engineLine}`,
     `  longest history: ${report.historyEventsMax} events; all of them: ${report.historyMb} MB`,
     `  progress: half within ${report.progressMsP50} ms, 99 % within ${report.progressMsP99} ms, all within ${report.progressMsMax} ms`,
   ];
 }
+
+/** Null where one of them is not known. */
+const highest = (values: readonly (number | null)[]): number | null =>
+  values.includes(null) ? null : Math.max(0, ...values.filter((value) => value !== null));
 
 const seconds = (ms = 0): string => (ms / 1_000).toFixed(2);
 

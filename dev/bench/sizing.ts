@@ -1,11 +1,13 @@
 import type { Client } from 'pg';
 import type { Database } from '../../prisma/client';
 import type { SizingFigures } from './contender';
+import { watchConnections } from './connections';
 import { readHistories } from './engine-histories';
 import { processorSeconds, processorSecondsWithChildren } from './processor-time';
 import { watchProgress } from './progress';
 import { quantile } from './quantile';
 import type { Stage } from './stage';
+import { beginTransactions } from './transactions';
 
 export interface Sizing {
   /** To be called right before the approval. */
@@ -30,6 +32,8 @@ export async function beginSizing(
   return {
     sending: async (campaign) => {
       const watch = await watchProgress(db, campaign);
+      const connections = await watchConnections(stage.adminUrl, engineDatabases);
+      const transactions = await beginTransactions(admin, engineDatabases);
       const [wal, spent] = [await readWal(admin), readSpent(stage, workers)];
       return {
         end: async (executionId, recipients) => {
@@ -39,19 +43,25 @@ export async function beginSizing(
             from === null || to === null ? null : perMillion(to - from);
           const walMbPerMillion = perMillion(((await readWal(admin)) - wal) / MB);
           const took = await watch.stop();
+          const peaks = await connections.stop();
           const lanes = await readLanes(admin, executionId);
           const histories = await readHistories(stage.temporalAddress, { executionId, lanes });
           const after = await readSizes(admin, engineDatabases);
+          const ofEngine = <T>(figure: T): T | null =>
+            engineDatabases.length === 0 ? null : figure;
           return {
             historyEventsMax: histories.eventsMax,
             historyMb: histories.bytes / MB,
             databaseMbPerMillion: perMillion((after.tables - before.tables) / MB),
-            engineMbPerMillion:
-              engineDatabases.length === 0 ? null : perMillion((after.engine - before.engine) / MB),
+            ledgerIndexMbPerMillion: perMillion((after.ledgerIndexes - before.ledgerIndexes) / MB),
+            engineMbPerMillion: ofEngine(perMillion((after.engine - before.engine) / MB)),
             walMbPerMillion,
             workerCpuSecondsPerMillion: since(spent.workers, now.workers),
             engineCpuSecondsPerMillion: since(spent.engine, now.engine),
             postgresCpuSecondsPerMillion: since(spent.postgres, now.postgres),
+            workerConnections: peaks.workers,
+            engineConnections: ofEngine(peaks.engine),
+            engineTransactionsPerCampaign: await transactions.end(),
             progressMsP50: quantile(took, 0.5),
             progressMsP99: quantile(took, 0.99),
             progressMsMax: quantile(took, 1),
@@ -62,19 +72,27 @@ export async function beginSizing(
   };
 }
 
-/** Bytes of the application's tables with their indexes, and of the engine's databases. */
-async function readSizes(
-  admin: Client,
-  engineDatabases: readonly string[],
-): Promise<{ tables: number; engine: number }> {
-  const { rows } = await admin.query<{ tables: number; engine: number }>(
+/** Bytes. */
+interface Sizes {
+  /** The application's tables with their indexes. */
+  tables: number;
+  /** Of them, the indexes of the ledger's partitions. */
+  ledgerIndexes: number;
+  /** The engine's databases. */
+  engine: number;
+}
+
+async function readSizes(admin: Client, engineDatabases: readonly string[]): Promise<Sizes> {
+  const { rows } = await admin.query<Sizes>(
     `SELECT (SELECT sum(pg_total_relation_size(oid)) FROM pg_class
          WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace)::float8 AS tables,
+       (SELECT coalesce(sum(pg_indexes_size(inhrelid)), 0) FROM pg_inherits
+         WHERE inhparent = 'communications'::regclass)::float8 AS "ledgerIndexes",
        (SELECT coalesce(sum(pg_database_size(oid)), 0) FROM pg_database
          WHERE datname = ANY ($1::name[]))::float8 AS engine`,
     [engineDatabases],
   );
-  return rows[0] ?? { tables: 0, engine: 0 };
+  return rows[0] ?? { tables: 0, ledgerIndexes: 0, engine: 0 };
 }
 
 async function readWal(admin: Client): Promise<number> {
