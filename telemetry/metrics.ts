@@ -15,7 +15,7 @@ const FAST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 3
 
 export const httpRequestSeconds = new Histogram({
   name: 'regente_http_request_duration_seconds',
-  help: 'From the head of a request to its answer, by route and class of status.',
+  help: 'From the head of a request to its answer, by route and class of status; also of one that was refused before its route. `none`: there is no such route.',
   labelNames: ['method', 'route', 'status'] as const,
   buckets: FAST_SECONDS,
   registers,
