@@ -92,10 +92,12 @@ export const Environment = z.object({
   API_REQUESTS_PER_MINUTE: positive
     .default(1_200)
     .describe('Requests a minute of one caller before a process of the API answers 429.'),
-  AUDIENCE_MAX_ROWS: positive.default(5_000_000).describe('The most rows of an audience file.'),
+  AUDIENCE_MAX_ROWS: positive
+    .default(5_000_000)
+    .describe('The most rows of an audience file or a blocklist.'),
   AUDIENCE_MAX_BYTES: positive
     .default(2 * 1024 ** 3)
-    .describe('The most bytes of an audience file, unpacked.'),
+    .describe('The most bytes of an audience file or a blocklist, unpacked.'),
   DISPATCH_LANES: whole(1, 64)
     .default(4)
     .describe('The most streams of a campaign side by side: four for each worker process.'),
@@ -110,7 +112,9 @@ export const Environment = z.object({
     .describe('How long a mark allows its call to begin.'),
   PROVIDER_TIMEOUT_MS: whole(1, 120_000)
     .default(10_000)
-    .describe('How long a call to a provider may take.'),
+    .describe(
+      'How long a call to a provider may take. The same for workers and API, which must know when the last call of a message in `unknown` is over.',
+    ),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .optional()

@@ -39,7 +39,9 @@ const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',
   in: 'header' as const,
   description:
-    'Repeated with the same key, the request is not carried out again but answered as the first time.',
+    'For 24 hours, a request that has succeeded is answered with its first answer when it is repeated with the same key, ' +
+    'and not carried out again. While the first one runs, its repetition is a 409, but a pause or a cancel is carried ' +
+    'out again. A refused request is not kept, and another request with the key is a 409.',
   schema: { type: 'string' as const, pattern: IDEMPOTENCY_KEY_PATTERN.source },
 };
 const X_COMPANY = {
@@ -63,9 +65,9 @@ type RouteOfOurs = Omit<RouteConfig, 'tags' | 'operationId' | 'summary'> & {
  * A route of the API: `createRoute` plus what every route of ours has: the permission that it asks for (also shown
  * in the document as `x-permission`), a limit of the body and `Idempotency-Key` on writes, `X-Company`, a query without
  * unknown parameters, texts that can be stored, and the problem answers. Instead of a permission:
- * `urgent` is for writes whose repetition must not wait until a dead first one is missed.
  * `self` is for people about their own account (no API keys, always in their own company), `logged-in` for whoever
  * has a token, `anyone` for those who have none yet.
+ * @param options.urgent for writes whose repetition must not wait until a dead first one is missed
  */
 export function defineRoute<const R extends RouteOfOurs>(
   permission: Permission | 'anyone' | 'logged-in' | 'self',
