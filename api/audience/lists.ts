@@ -4,7 +4,7 @@ import {
   type AudienceColumns,
 } from '../../domain/audience-columns';
 import { readRow } from '../../domain/audience-rows';
-import { AudienceList } from '../../domain/audiences.schema';
+import type { AudienceList } from '../../domain/audiences.schema';
 import { normalizeName } from '../../domain/column-names';
 import type { AppContext } from '../context';
 import { sendsJson } from '../uploads';
@@ -78,9 +78,14 @@ export interface SentList extends AudienceList {
   bytes: number;
 }
 
-/** The body as a list, which the route has checked; null where it is a file. */
-export async function listOf(c: AppContext): Promise<SentList | null> {
-  if (!sendsJson(c)) return null;
-  const { items } = AudienceList.parse(await c.req.json());
-  return { items, bytes: Buffer.byteLength(await c.req.text()) };
+/**
+ * The body as a list; null where it is a file.
+ * @param checked what the route's check has made of the body; of a file, it is nothing
+ */
+export async function listOf(
+  c: AppContext,
+  checked: AudienceList | string,
+): Promise<SentList | null> {
+  if (!sendsJson(c) || typeof checked === 'string') return null;
+  return { items: checked.items, bytes: (await c.req.arrayBuffer()).byteLength };
 }

@@ -37,8 +37,8 @@ import { uploadAudience } from './upload';
 const tags = ['Audience'];
 const params = IdParam;
 
-const text = { schema: { type: 'string' as const } };
-const binary = { schema: { type: 'string' as const, format: 'binary' } };
+const text = { schema: z.string() };
+const binary = { schema: z.string().openapi({ format: 'binary' }) };
 const mapped = Object.fromEntries(
   AUDIENCE_FIELDS.map((field) => [`map[${field}]`, z.string().max(200).optional()]),
 );
@@ -147,7 +147,7 @@ export function audienceRoutes(deps: ApiDeps) {
         campaignId: id,
         fileName,
         mapping: mappingOf(c, mapping),
-        list: await listOf(c),
+        list: await listOf(c, c.req.valid('json')),
       };
       return c.json(await uploadAudience(c, deps, request), 200);
     })
