@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DocumentText } from './documents.schema';
 import { PhoneText } from './phones.schema';
-import { writtenText } from './plain-text.schema';
+import { SearchText, writtenText } from './plain-text.schema';
 
 const Fields = z.strictObject({
   phone: PhoneText.nullable().optional(),
@@ -22,7 +22,7 @@ export type BlocklistPatch = z.infer<typeof BlocklistPatch>;
 export const BlocklistFilter = z.object({
   phone: PhoneText.optional(),
   cpfCnpj: DocumentText.optional(),
-  reason: z.string().max(500).optional(),
+  text: SearchText.optional().describe('A part of the reason.'),
 });
 export type BlocklistFilter = z.infer<typeof BlocklistFilter>;
 

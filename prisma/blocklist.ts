@@ -17,9 +17,9 @@ export async function listBlocklist(
   filter: BlocklistFilter,
   { after, ...page }: PageArgs,
 ): Promise<BlocklistEntry[]> {
-  const { phone, cpfCnpj } = filter;
+  const { phone, cpfCnpj, text } = filter;
   return tx.blocklistEntry.findMany({
-    where: { ...after, phone, cpfCnpj, reason: containing(filter.reason) },
+    where: { ...after, phone, cpfCnpj, reason: containing(text) },
     ...page,
   });
 }

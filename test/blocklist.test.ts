@@ -37,8 +37,9 @@ describe('one entry', () => {
       body: { phone: '+5511987654321', cpfCnpj: '52998224725', reason: 'Procon' },
     });
     const { id } = created.body;
-    for (const filter of ['phone=11987654321', 'cpfCnpj=52998224725', 'reason=proc'])
+    for (const filter of ['phone=11987654321', 'cpfCnpj=52998224725', 'text=proc'])
       expect((await ours.call('GET', `${PATH}?${filter}`)).body.items).toEqual([created.body]);
+    expect((await ours.call('GET', `${PATH}?reason=Procon`)).status).toBe(400);
     const changed = await ours.call('PATCH', `${PATH}/${id}`, { body: { phone: null } });
     expect(changed.body).toMatchObject({ phone: null, cpfCnpj: '52998224725' });
     const emptied = await ours.call('PATCH', `${PATH}/${id}`, { body: { cpfCnpj: null } });
