@@ -18,6 +18,8 @@ export interface ApiDeps {
   logger: Logger;
   /** No more requests are to be sent here, for the process is about to end. */
   isDraining?: () => boolean;
+  /** How long a client that uploads may send nothing; a minute when not said. */
+  uploadPatienceMs?: number;
 }
 
 export interface UserActor {

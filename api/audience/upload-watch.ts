@@ -12,12 +12,12 @@ export class UploadWatch {
   #heard = 0;
   #busy = false;
 
-  constructor(source: Readable, receivedBytes: () => number) {
+  constructor(source: Readable, receivedBytes: () => number, patienceMs = PATIENCE_MS) {
     this.#timer = setInterval(() => {
       if (this.#busy || receivedBytes() !== this.#heard) {
         this.#heardAt = Date.now();
         this.#heard = receivedBytes();
-      } else if (Date.now() - this.#heardAt > PATIENCE_MS) {
+      } else if (Date.now() - this.#heardAt > patienceMs) {
         source.destroy(
           new RegenteError('VALIDATION', 'The upload stood still for too long. Send it again.'),
         );

@@ -49,7 +49,7 @@ export async function uploadAudience(
   const loader = new AudienceLoader(db, upload);
   const pulse = new UploadPulse((totals) => touchUpload(db, upload, totals));
   try {
-    if (list === null) await loadFile(c, loader, options, pulse);
+    if (list === null) await loadFile(c, deps, { loader, options, pulse });
     else await loadList(list, loader, options, pulse);
     const loaded = await loader.finish();
     refuseNobody(loaded);
@@ -83,14 +83,17 @@ export async function uploadAudience(
 
 async function loadFile(
   c: AppContext,
-  loader: AudienceLoader,
-  options: AudienceCsvOptions,
-  pulse: UploadPulse,
+  { uploadPatienceMs }: ApiDeps,
+  {
+    loader,
+    options,
+    pulse,
+  }: { loader: AudienceLoader; options: AudienceCsvOptions; pulse: UploadPulse },
 ): Promise<void> {
   const file = await uploadOf(c);
   const { batches, progress } = parseAudienceCsv(file, options);
   pulse.follow(() => ({ rowsRead: progress.rows, bytesRead: progress.receivedBytes }));
-  const watch = new UploadWatch(file, () => progress.receivedBytes);
+  const watch = new UploadWatch(file, () => progress.receivedBytes, uploadPatienceMs);
   try {
     for await (const batch of batches) {
       if (progress.file === null)

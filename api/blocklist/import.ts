@@ -33,7 +33,7 @@ type BlocklistImport = z.infer<typeof BlocklistImport>;
  */
 export async function importBlocklist(
   c: AppContext,
-  { config, db }: ApiDeps,
+  { config, db, uploadPatienceMs }: ApiDeps,
 ): Promise<BlocklistImport> {
   const { companyId } = actorOf(c);
   const report: BlocklistImport = { added: 0, alreadyThere: 0, invalidCount: 0, invalid: [] };
@@ -53,7 +53,7 @@ export async function importBlocklist(
   };
   const file = await uploadOf(c);
   let receivedBytes = 0;
-  const watch = new UploadWatch(file, () => receivedBytes);
+  const watch = new UploadWatch(file, () => receivedBytes, uploadPatienceMs);
   try {
     const limits = { maxRows: config.AUDIENCE_MAX_ROWS, maxBytes: config.AUDIENCE_MAX_BYTES };
     const lines = parseBlocklist(file, limits, (bytes) => (receivedBytes += bytes));
