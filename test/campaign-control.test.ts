@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { withTenant } from '../prisma/tenant';
 import { campaignLaneId } from '../workflows/campaign-lane';
 import { ok, startCampaignBench, type Campaigner, type CampaignBench } from './support/campaigns';
@@ -101,7 +100,8 @@ test.each([
     // Claimed a moment ago by a process that is not there any more.
     await own.call('POST', `/${id}/clone`, own.approver, undefined, { 'idempotency-key': key });
     const dead = `UPDATE idempotency_keys SET state = 'running', touched_at = now(), request_hash = $2 WHERE key = $1`;
-    const hash = createHash('sha256').update(`POST /v1/campaigns/${id}/${verb}\n`).digest();
+    const request = `POST /v1/campaigns/${id}/${verb}\n`;
+    const hash = world.api.deps.encryption.fingerprint([request, new Uint8Array()]);
     await query(world.bench.adminUrl, dead, [key, hash]);
     expect((await again()).status).toBeLessThan(300);
     await world.untilState(own, id, end);
