@@ -80,8 +80,13 @@ async function inTime<T>(c: AppContext, withinMs: number, reading: Promise<T>): 
       reject(new RegenteError('VALIDATION', message));
     }, withinMs);
   });
+  // Nobody hears of it, but the log does, where it is no mistake of ours.
+  const whole = reading.catch((cause: unknown) => {
+    const message = 'The body broke off before its end. Send it again.';
+    throw new RegenteError('VALIDATION', message, { cause });
+  });
   try {
-    return await Promise.race([reading, late]);
+    return await Promise.race([whole, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
@@ -6,12 +7,17 @@ import type { AppEnv } from '../api/context';
 import { answerError } from '../api/errors';
 import { createLogger } from '../telemetry';
 import { listen, type Listening } from './support/listen';
+import { until } from './support/until';
 
 let server: Listening;
+let refusals: unknown[] = [];
 beforeAll(async () => {
   const logger = createLogger('silent', 'test');
   const app = new Hono<AppEnv>();
-  app.onError((error, c) => answerError(error, c, logger));
+  app.onError((error, c) => {
+    refusals.push(error);
+    return answerError(error, c, logger);
+  });
   app.post('/', limitBody({ takesFiles: false, withinMs: 300 }), async (c) =>
     c.text(`${(await c.req.arrayBuffer()).byteLength} bytes`),
   );
@@ -52,6 +58,19 @@ describe.each([
     const refused = await send(['x'.repeat(40)], { headers, ends: false });
     expect(refused).toMatchObject({ status: 400, connection: 'close' });
     expect(JSON.parse(refused.text)).toMatchObject({ code: 'VALIDATION' });
+  });
+
+  test('that breaks off is no error of ours', async () => {
+    refusals = [];
+    const call = request(server.url, { method: 'POST', headers });
+    call.on('error', () => undefined);
+    const arrived = once(server.server, 'request');
+    call.write('x'.repeat(40));
+    await arrived;
+    call.destroy();
+    await until('it is refused', () => refusals.length > 0);
+    expect(refusals).toMatchObject([{ code: 'VALIDATION' }]);
+    expect(String(refusals[0])).toContain('broke off');
   });
 
   test('that comes is read', async () => {
