@@ -56,6 +56,17 @@ export async function freezeWaiting(
   }
 }
 
+/** The same until it is one with work left: another one may be frozen with the last batch of its only lane closed. */
+export async function freezeHolder(run: Run, campaign: Launched, trap: Trap): Promise<Frozen> {
+  for (let tries = 1; ; tries += 1) {
+    const worker = await freezeWaiting(run, trap);
+    const frozen = await lookAt(run, campaign, worker);
+    if (frozen.holding.lanes.length > 0 || tries === TRIES) return frozen;
+    run.say(`  ${worker.name} has nothing left to do and continues`);
+    worker.thaw();
+  }
+}
+
 /** What a worker that was frozen in a trap has in its hands. */
 export async function lookAt(
   { arena }: Run,

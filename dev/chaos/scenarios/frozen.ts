@@ -6,7 +6,7 @@ import {
   type Launched,
   type Office,
 } from '../campaign';
-import { freezeCaller, freezeWaiting, lookAt, thawLate } from '../freeze';
+import { freezeCaller, freezeHolder, freezeWaiting, lookAt, thawLate } from '../freeze';
 import { messagesOf, openSlowOffice, untilShare, type Run, type Scenario } from '../scenario';
 
 /** A step of the dispatch at which a worker is frozen: it waits there for a lock that the chaos holds. */
@@ -66,8 +66,7 @@ async function runFrozen(run: Run, { fn, lock, values }: Step): Promise<void> {
   const campaign = await approve(office, await prepare(office, recipients));
   await untilShare(run, { share: random.between(0.05, 0.6), total: messagesOf(campaign) });
   const trap = { fn, lock, values: values(campaign, office) };
-  const worker = await freezeWaiting(run, trap);
-  await thawLate(run, office, campaign, await lookAt(run, campaign, worker));
+  await thawLate(run, office, campaign, await freezeHolder(run, campaign, trap));
 }
 
 const title = (about: string): string =>
