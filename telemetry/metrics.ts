@@ -113,7 +113,7 @@ export const loopFailures = new Counter({
 
 const databaseUp = new Gauge({
   name: 'regente_database_up',
-  help: '1 when the figures of the installation could be read from PostgreSQL within two seconds, else 0, and they are left out.',
+  help: '1 when the figures of the installation were read from PostgreSQL at most half a minute ago; 0 when it refuses or is silent, and they are left out.',
   registers: ofInstallation,
 });
 
