@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { z } from '@hono/zod-openapi';
 import type { AppContext } from './context';
-import { loggable } from './errors';
+import { levelOf, loggable } from './errors';
 import { routeOf } from './request-log';
 
 /** `csv`: commas and decimal points; `excel-br`: as a Brazilian Excel opens it (byte order mark, semicolons, decimal commas). */
@@ -32,18 +32,22 @@ export function csvStream<Row>(
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const lines = csvLines(columns, rows, form);
+  let hasLeft = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const { text, isLast } = await nextChunk(lines);
+        if (hasLeft) return;
         if (text !== '') controller.enqueue(encoder.encode(text));
         if (isLast) controller.close();
       } catch (error) {
+        if (hasLeft) return;
         await onFailure(error);
         controller.error(new Error('The file broke off.'));
       }
     },
     async cancel() {
+      hasLeft = true;
       await lines.return(undefined);
     },
   });
@@ -68,7 +72,7 @@ async function nextChunk(
 export function breakOff(c: AppContext): (error: unknown) => Promise<void> {
   return async (error) => {
     const facts = { requestId: c.get('requestId'), route: routeOf(c) };
-    c.get('logger').error({ err: loggable(error), ...facts }, 'answer broke off');
+    c.get('logger')[levelOf(error)]({ err: loggable(error), ...facts }, 'answer broke off');
     const { outgoing } = c.env;
     if (outgoing === undefined || outgoing.destroyed) return;
     const closed = once(outgoing, 'close');

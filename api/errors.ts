@@ -54,8 +54,7 @@ export function problemOf(
   { requestId, route, logger }: { requestId: string; route: string; logger: Logger },
 ): PlainAnswer {
   const error = asRegenteError(thrown);
-  if (error.code === 'INTERNAL' || error.code === 'CONFIGURATION')
-    logger.error({ err: loggable(thrown), requestId, route }, 'request failed');
+  if (isOurs(error)) logger.error({ err: loggable(thrown), requestId, route }, 'request failed');
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (error.retryAfterMs !== undefined)
     headers['Retry-After'] = String(Math.ceil(error.retryAfterMs / 1_000));
@@ -73,6 +72,13 @@ export function problemOf(
   });
   return { status, headers, body };
 }
+
+/** Faults of the program or of its configuration; all else is the request's, or will pass. */
+const isOurs = ({ code }: RegenteError): boolean => code === 'INTERNAL' || code === 'CONFIGURATION';
+
+/** At which level it is logged that an answer failed that had begun. */
+export const levelOf = (thrown: unknown): 'error' | 'warn' =>
+  isOurs(asRegenteError(thrown)) ? 'error' : 'warn';
 
 /** What may be logged of whatever was thrown: nothing of what drivers say about rows. */
 export const loggable = (thrown: unknown): unknown => withoutDriverTexts(fromDatabase(thrown));

@@ -63,6 +63,28 @@ test('rows are read as they are wanted, and no more when the reader leaves', asy
   expect(ended).toBe(true);
 });
 
+test('a reader who leaves while a row is being read is no failure', async () => {
+  let goOn = (): void => undefined;
+  const asked = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let isOver = false;
+  async function* slow() {
+    await asked;
+    yield 1;
+    isOver = true;
+  }
+  const told: unknown[] = [];
+  const tell = async (error: unknown): Promise<void> => void told.push(error);
+  const columns = [{ header: 'a', cell: () => 'x'.repeat(100_000) }];
+  const reader = csvStream(columns, slow(), 'csv', tell).getReader();
+  const left = reader.cancel();
+  goOn();
+  await left;
+  for (let turns = 0; turns < 100; turns += 1) await oneTurn();
+  expect({ told, isOver }).toEqual({ told: [], isOver: false });
+});
+
 test('rows that fail make the stream fail, so that nobody takes a part for the whole', async () => {
   function* broken() {
     yield 1;
