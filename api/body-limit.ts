@@ -35,12 +35,12 @@ export function limitBody({
     const limitBytes = takesFiles ? LIST_LIMIT_BYTES : BODY_LIMIT_BYTES;
     const announced = headers.has('transfer-encoding') ? null : headers.get('content-length');
     if (announced !== null && Number(announced) <= limitBytes) {
-      await inTime(c, withinMs, c.req.arrayBuffer());
+      await inTime(c, c.req.arrayBuffer(), withinMs);
       return next();
     }
 
     const reading = readUpTo(body, limitBytes, HEARD_OUT_BYTES);
-    const { chunks, size, ended } = await inTime(c, withinMs, reading);
+    const { chunks, size, ended } = await inTime(c, reading, withinMs);
     if (size <= limitBytes) {
       c.req.raw = new Request(c.req.raw, { method: c.req.method, body: Buffer.concat(chunks) });
       return next();
@@ -70,8 +70,15 @@ async function readUpTo(
   return { chunks, size, ended: false };
 }
 
-/** A body that comes no further ends with the connection on which the refusal goes out. */
-async function inTime<T>(c: AppContext, withinMs: number, reading: Promise<T>): Promise<T> {
+/**
+ * Waits for a body that is read whole. One that comes no further ends with the connection on which the refusal goes out;
+ * that and one that breaks off throw VALIDATION.
+ */
+export async function inTime<T>(
+  c: AppContext,
+  reading: Promise<T>,
+  withinMs = WITHIN_MS,
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {

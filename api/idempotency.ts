@@ -10,6 +10,7 @@ import {
 } from '../prisma/idempotency-keys';
 import { withTenant, type TenantTx } from '../prisma/tenant';
 import { actorOf, type AppContext, type AppEnv } from './context';
+import { inTime } from './body-limit';
 import { sendsJson } from './uploads';
 
 export const IDEMPOTENCY_KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
@@ -106,7 +107,7 @@ async function hashRequest(c: AppContext, isFile: boolean): Promise<Buffer> {
     .fingerprint([
       `${c.req.method} ${pathname}${search}\n`,
       isHashed
-        ? new Uint8Array(await c.req.arrayBuffer())
+        ? new Uint8Array(await inTime(c, c.req.arrayBuffer()))
         : `${c.req.header('content-type') ?? ''} ${length ?? ''}`,
     ]);
 }
