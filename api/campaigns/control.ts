@@ -29,7 +29,7 @@ const pause = defineRoute(
     description:
       'Answers 200 once it is PAUSED: from then on no call of this campaign begins. Works with no worker alive. ' +
       'A 202 says that a call may still begin; asking again, also with the same Idempotency-Key, waits for the same ' +
-      'pause, and of a paused campaign is answered so.',
+      'pause, and of a paused campaign is answered so; one that was resumed meanwhile is paused anew.',
     request,
     responses: {
       200: json(StateAnswer, 'PAUSED'),

@@ -1,7 +1,7 @@
 -- The statements of the dispatch that must be one round trip (ARCHITECTURE.md, One batch): claim, mark, remark,
 -- settle, close, cancel, and the application of delivery events. Each sets the tenant itself, takes its locks in
 -- earlier statements than those that read (a PL/pgSQL statement takes its own snapshot), and keeps the order
--- execution lock -> batch row -> message rows -> budget row -> rows of a retry's audience.
+-- execution lock -> batch row -> message rows -> budget row -> the campaign's retries -> rows of a retry's audience.
 
 CREATE FUNCTION execution_lock(execution uuid) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
   AS $$ SELECT hashtextextended(execution::text, 0) $$;
