@@ -28,6 +28,13 @@ export interface Trap {
 const TRIES = 12;
 const TRY_MS = 5_000;
 
+const thawAndThrow =
+  (worker: RegenteProcess) =>
+  (error: unknown): never => {
+    worker.thaw();
+    throw error;
+  };
+
 /** SIGSTOP for the worker that waits there. Then the lock is let go. */
 export async function freezeWaiting(
   { arena }: Run,
@@ -43,7 +50,7 @@ export async function freezeWaiting(
         const worker = arena.workers.find((each) => each.name === name);
         if (worker === undefined) throw new Error(`${name} is not one of the workers.`);
         worker.freeze();
-        if (isGivenUp) await untilQuiet(arena.place, worker);
+        if (isGivenUp) await untilQuiet(arena.place, worker).catch(thawAndThrow(worker));
         return worker;
       } catch (error) {
         if (tries === TRIES) throw error;
