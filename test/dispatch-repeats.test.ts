@@ -60,6 +60,14 @@ async function repeatOne(): Promise<Repeated> {
 const inFlight = ({ companyId, executionId }: Race): Promise<number> =>
   withTenant(shop.db, companyId, (tx) => inFlightForMs(tx, executionId));
 
+/** From now on the second call cannot begin any more. */
+const endLease = ({ race, second }: Repeated): Promise<unknown> =>
+  query(
+    shop.adminUrl,
+    `UPDATE communications SET call_before = clock_timestamp() WHERE source_id = $1 AND mark_id = $2`,
+    [race.executionId, second],
+  );
+
 const proofs: [string, (repeated: Repeated) => Promise<void>][] = [
   [
     'a callback',
@@ -77,18 +85,13 @@ const proofs: [string, (repeated: Repeated) => Promise<void>][] = [
 describe.each(proofs)('when %s proves the first call while the second may begin', (_, prove) => {
   test('a pause waits for the second', async () => {
     const repeated = await repeatOne();
-    const { race, batch, second } = repeated;
+    const { race, batch } = repeated;
     await prove(repeated);
     expect(await statesOf(shop, race)).not.toContain('sending');
     await move(shop.db, race, 'pause');
     expect(await shop.activities.finishPause(race)).toBeGreaterThan(0);
     expect((await shown(shop, race)).state).toBe('PAUSING');
-    // Its answer, or its lease, is its end.
-    await query(
-      shop.adminUrl,
-      `UPDATE communications SET call_before = clock_timestamp() WHERE source_id = $1 AND mark_id = $2`,
-      [race.executionId, second],
-    );
+    await endLease(repeated);
     expect(await shop.activities.finishPause(race)).toBe(0);
     expect((await shown(shop, race)).state).toBe('PAUSED');
     await closeBatch(shop.db, batch, batch);
@@ -96,16 +99,12 @@ describe.each(proofs)('when %s proves the first call while the second may begin'
 
   test('a cancel does too', async () => {
     const repeated = await repeatOne();
-    const { race, second } = repeated;
+    const { race } = repeated;
     await prove(repeated);
     await move(shop.db, race, 'cancel');
     expect(await shop.activities.finishCancel(race)).toBeGreaterThan(0);
     expect((await shown(shop, race)).state).toBe('CANCELLING');
-    await query(
-      shop.adminUrl,
-      `UPDATE communications SET call_before = clock_timestamp() WHERE source_id = $1 AND mark_id = $2`,
-      [race.executionId, second],
-    );
+    await endLease(repeated);
     expect(await shop.activities.finishCancel(race)).toBe(0);
     expect((await shown(shop, race)).state).toBe('CANCELLED');
   });
